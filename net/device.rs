@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A network interface, as anyone may see it.
+//!
+//! [`Device`] is what the rest of the stack knows of an interface: name, index, address, flags. Who
+//! writes a driver owns more of it.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    prelude::*,
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
+
+/// A network interface: `struct net_device`.
+///
+/// A value of this type is never owned; it is borrowed from C for the length of a callback, or kept
+/// alive by an [`ARef<Device>`](kernel::sync::aref::ARef), which is a counted reference
+/// (`dev_hold()`). An interface that is being unregistered waits for such references: who keeps one
+/// for long must listen to the netdevice notifier and give it back on `NETDEV_UNREGISTER`.
+///
+/// # Invariants
+///
+/// The `struct net_device` is initialised and its memory stays valid for the lifetime of the
+/// reference.
+#[repr(transparent)]
+pub(crate) struct Device(Opaque<bindings::net_device>);
+
+// SAFETY: A counted reference to a net device may be given back in any thread.
+unsafe impl Send for Device {}
+
+// SAFETY: The methods of `Device` read fields that are constant while the device is registered, or
+// that C reads and writes without a lock as well.
+unsafe impl Sync for Device {}
+
+// SAFETY: `dev_hold()` keeps the memory of the device until the matching `dev_put()`, and each
+// `struct net_device` is counted.
+unsafe impl AlwaysRefCounted for Device {
+    #[inline]
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::dev_hold(self.as_raw()) };
+    }
+
+    #[inline]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller owns a count and gives it up, so the device is valid until here.
+        unsafe { bindings::dev_put(obj.cast().as_ptr()) };
+    }
+}
+
+impl Device {
+    /// Borrows the device at `ptr`.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point to an initialised `struct net_device` that stays valid for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
+        // CAST: `Device` is a transparent wrapper of `struct net_device`.
+        // SAFETY: The caller guarantees that the pointer is valid for `'a`.
+        unsafe { &*ptr.cast::<Self>() }
+    }
+
+    /// The C object.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// The number that user space knows the interface by; at least 1, unique in its namespace.
+    #[inline]
+    pub(crate) fn ifindex(&self) -> c_int {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { (*self.as_raw()).ifindex }
+    }
+
+    /// The flags `IFF_*` as the kernel keeps them. They may change at any time unless RTNL is held.
+    #[inline]
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        unsafe { (&raw const (*self.as_raw()).flags).read_volatile() }
+    }
+
+    /// Whether the interface is administratively up (`IFF_UP`).
+    #[inline]
+    pub(crate) fn is_up(&self) -> bool {
+        self.flags() & bindings::net_device_flags_IFF_UP != 0
+    }
+
+    /// The largest payload of the link layer, in bytes.
+    #[inline]
+    pub(crate) fn mtu(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        unsafe { (&raw const (*self.as_raw()).mtu).read_volatile() }
+    }
+
+    /// The hardware type `ARPHRD_*`.
+    #[inline]
+    pub(crate) fn hardware_type(&self) -> u16 {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { (*self.as_raw()).type_ }
+    }
+
+    /// The length of a link-layer address, in bytes.
+    #[inline]
+    pub(crate) fn addr_len(&self) -> u8 {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { (*self.as_raw()).addr_len }
+    }
+
+    /// The length of the link-layer header that the device puts before a packet, in bytes.
+    #[inline]
+    pub(crate) fn hard_header_len(&self) -> u16 {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        unsafe { (&raw const (*self.as_raw()).hard_header_len).read_volatile() }
+    }
+}
