@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# What a person types; `make help` lists it. Kbuild has what the kernel's build system reads.
+
+# Parameters, all optional; the scripts take them from the environment.
+export RPACKET_CACHE KERNEL TESTS NICS MODULES MINUTES BASELINE V JOBS
+
+CMD ?=
+S := scripts
+
+.PHONY: all modules modules_install clean distclean install uninstall demo vm test test-full soak \
+	bench check help
+
+all: modules
+
+# With KDIR, a kernel tree that is prepared for Rust modules, Kbuild runs in place with the caller's
+# own toolchain. Without, the build root builds for the running kernel if that is the stock kernel
+# that it has, or for the kernel that KERNEL= names.
+modules:
+	@$(S)/modules build
+modules_install:
+	@$(S)/modules install
+install:
+	@$(S)/modules install-all
+uninstall:
+	@$(S)/modules uninstall
+
+clean:
+	@$(S)/modules clean
+distclean: clean
+	@$(S)/root clean
+
+demo:
+	@$(S)/demo
+vm:
+	@$(S)/vm $(if $(CMD),-- "$$CMD")
+test:
+	@$(S)/test
+test-full:
+	@$(S)/test --full
+check:
+	@$(S)/check
+soak:
+	@echo "rpacket: make soak is not there yet: the long mixed run (issue 3)" >&2; exit 2
+bench:
+	@echo "rpacket: make bench is not there yet: the measurements (issue 3)" >&2; exit 2
+
+export CMD KDIR CLIPPY INSTALL_MOD_PATH INSTALL_MOD_DIR DESTDIR
+
+help:
+	@echo 'make demo             from nothing to packets: build, boot a VM with an RTL8139, real traffic'
+	@echo '                      over it, captured through our family; writes build/demo.pcapng'
+	@echo 'make test             host tests, then all selftests in the VM; TESTS=pattern picks,'
+	@echo '                      KERNEL=stock|debug picks the kernel'
+	@echo 'make test-full        all tests on every kernel'
+	@echo 'make vm               a shell in the VM, modules loaded; CMD="..." runs one command there'
+	@echo 'make check            rustfmt, clippy, checkpatch, shellcheck, rustdoc, the unsafe ledger'
+	@echo 'make                  both modules for the running kernel; KDIR=tree: for that kernel;'
+	@echo '                      KERNEL=stock|debug: for that of the VM; V=1, CLIPPY=1 as usual'
+	@echo 'make modules_install  install them where depmod finds them (INSTALL_MOD_PATH, INSTALL_MOD_DIR)'
+	@echo 'make install          modules, rpsniff and man pages on this machine (DESTDIR)'
+	@echo 'make uninstall        take them away again'
+	@echo 'make soak, make bench the long mixed run; the measurements (not there yet)'
+	@echo 'make clean            delete what was built; make distclean: the cached root and kernels too'
+	@echo
+	@echo 'The build root and kernels are kept in $${RPACKET_CACHE:-~/.cache/rpacket}; V=1 shows all output.'

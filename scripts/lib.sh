@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the commands in scripts/ share: messages, the cache, locks, and the way into the build root.
+# Source it after `set -euo pipefail`.
+
+TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+SCRIPTS=$TREE/scripts
+CACHE=${RPACKET_CACHE:-$HOME/.cache/rpacket}
+
+# The kernel series that the project is written for. Everything else about the kernel's version is
+# found out when the build root is made (scripts/root).
+# shellcheck disable=SC2034 # Read by the scripts that source this file.
+SERIES=7.3
+
+# The places at which the tree, the cache and the chosen debug kernel appear in the build root and
+# in the VM. They are the same for every user and clone, so that what Kbuild and cargo cache is
+# valid in all of them.
+# shellcheck disable=SC2034
+IN_TREE=/rpacket IN_CACHE=/cache IN_KERNELS=/kernels
+
+# Messages go to standard error: standard output belongs to the command's result.
+say() { printf '%s\n' "rpacket: $*" >&2; }
+die() { printf '%s\n' "rpacket: error: $*" >&2; exit 1; }
+# For a verb that exists but whose substance does not: one line, exit 2.
+unavailable() { printf '%s\n' "rpacket: $*" >&2; exit 2; }
+
+# usage FILE: prints the comment block at the head of a script as its help text.
+usage() { sed -n '2,/^[^#]/{/^# SPDX/d;/^#/!d;s/^#\( \|$\)//;p}' "$1"; }
+
+# logged NAME COMMAND...: runs a long step with its output in a log; says how long it took, and
+# when it fails shows the end of the log and where the rest is. V=1 shows the output as it comes.
+logged() {
+	local name=$1 log began=$SECONDS rc=0
+	shift
+	mkdir -p "$CACHE/log"
+	log=$CACHE/log/${name//[^A-Za-z0-9._-]/-}.log
+	say "$name ..."
+	if [ "${V:-}" = 1 ]; then
+		"$@" 2>&1 | tee "$log" >&2 || rc=${PIPESTATUS[0]}
+	else
+		"$@" >"$log" 2>&1 </dev/null || rc=$?
+	fi
+	if [ "$rc" != 0 ]; then
+		tail -n 25 "$log" | sed 's/^/    /' >&2
+		die "$name failed with status $rc after $((SECONDS - began)) s; all of its output: $log"
+	fi
+	say "$name: done in $((SECONDS - began)) s"
+}
+
+# hash_of FILE...: the key of what is made from the content of these files (and of $HASH_EXTRA).
+hash_of() { { cat -- "$@"; printf '%s' "${HASH_EXTRA:-}"; } | sha256sum | cut -c1-16; }
+
+# with_lock NAME FUNCTION...: runs the function while this process alone holds the named lock.
+with_lock() {
+	local fd name=$1 rc=0
+	shift
+	mkdir -p "$CACHE/lock"
+	exec {fd}>"$CACHE/lock/$name"
+	if ! flock -n "$fd"; then
+		say "another run holds the lock for $name; waiting for it"
+		flock "$fd"
+	fi
+	"$@" || rc=$?
+	exec {fd}>&-
+	return "$rc"
+}
+
+in_root() { [ "${RPACKET_IN_ROOT:-}" = 1 ]; }
+
+# enter_root SCRIPT ARGS...: continues the calling script in the build root, which is made if it
+# does not exist yet. Returns at once in the root.
+enter_root() {
+	in_root && return 0
+	local script
+	script=$(realpath --relative-to="$TREE" "$1")
+	shift
+	exec "$SCRIPTS/root" run "$IN_TREE/$script" "$@"
+}
+
+# select_kernel NAME: makes a kernel that was prepared visible to what is run in the root from now.
+select_kernel() {
+	[ "$1" = stock ] && return
+	RPACKET_DEBUG_KERNEL=$("$SCRIPTS/kernel" path "$1")
+	export RPACKET_DEBUG_KERNEL
+}

@@ -1,0 +1,443 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Runs a command in a VM (scripts/vm says how). Runs itself in the build root.
+
+virtme-run boots the kernel on the root's own file system. This program watches over it: the
+guest's sign of life, the console, the time limits; it carries QMP commands from the guest to QEMU,
+and makes one exit status of all that can happen.
+"""
+import argparse
+import fcntl
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TREE = "/rpacket"
+CACHE = "/cache"
+STATE = f"{TREE}/build/vm"
+VIRTME_RUN = "/opt/virtme-ng/bin/virtme-run"
+ATTEMPTS = 3
+KEEP = 12
+
+NOT_STARTED, NO_BOOT, HUNG, PANIC, TIMEOUT = 251, 252, 253, 254, 124
+
+# What ends a guest. A report that leaves the kernel running (a warning, lockdep, KASAN) is for the
+# test that caused it to see in the kernel log.
+FATAL = re.compile(
+    r"Kernel panic - not syncing|Oops: |kernel BUG at |BUG: unable to handle|"
+    r"general protection fault|double fault|Unable to mount root|Attempted to kill init"
+)
+# Where its story in the log begins.
+STORY = re.compile(r"BUG:|WARNING:|Oops|kernel BUG at|Kernel panic|general protection fault|INFO: ")
+
+# QMP commands that the guest may give: those that change its own hardware or look at it.
+GUEST_MAY = {
+    "device_add", "device_del", "set_link", "query-rx-filter", "query-pci", "query-status",
+    "qom-get", "qom-list", "inject-nmi", "query-cpus-fast",
+}
+
+
+def say(text):
+    print(f"rpacket: {text}", file=sys.stderr, flush=True)
+
+
+class Qmp:
+    """QEMU's monitor: one command at a time, events ignored."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        self.stream = None
+        self.ready = threading.Event()
+        self.lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        try:
+            connection, _ = self.listener.accept()
+            self.stream = connection.makefile("rwb", buffering=0)
+            self.stream.readline()  # the greeting
+            self._talk({"execute": "qmp_capabilities"})
+            self.ready.set()
+        except (OSError, ValueError):
+            pass
+
+    def _talk(self, request):
+        self.stream.write(json.dumps(request).encode() + b"\n")
+        while True:
+            line = self.stream.readline()
+            if not line:
+                raise OSError("QEMU has closed its monitor")
+            answer = json.loads(line)
+            if "return" in answer or "error" in answer:
+                return answer
+
+    def command(self, request):
+        if not self.ready.wait(10):
+            return {"error": {"desc": "no connection to QEMU's monitor"}}
+        with self.lock:
+            try:
+                return self._talk(request)
+            except (OSError, ValueError) as error:
+                return {"error": {"desc": str(error)}}
+
+
+class Guest:
+    """What is known about a running guest, from its ports and its console."""
+
+    def __init__(self, folder, echo_console):
+        self.folder = folder
+        self.echo_console = echo_console
+        self.began = time.monotonic()
+        self.started = None  # when the first sign of life came
+        self.beat = None  # when the last one came
+        self.console_at = self.began
+        self.fatal_at = None
+        self.status = None  # of the command
+        self.ended = None
+        self.sockets = tempfile.mkdtemp(prefix="vm")
+        self.qmp = Qmp(f"{self.sockets}/monitor")
+        self._serve("beat", self._on_beat)
+        self._serve("qmp", self._on_qmp)
+
+    def _serve(self, name, handler):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"{self.sockets}/{name}")
+        listener.listen(1)
+
+        def run():
+            try:
+                connection, _ = listener.accept()
+                stream = connection.makefile("rwb", buffering=0)
+                for line in stream:
+                    handler(stream, line)
+            except OSError:
+                pass
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _on_beat(self, _stream, line):
+        now = time.monotonic()
+        self.started = self.started or now
+        self.beat = now
+        words = line.split()
+        if len(words) == 2 and words[0] == b"end" and words[1].isdigit():
+            self.status, self.ended = int(words[1]), now
+
+    def _on_qmp(self, stream, line):
+        try:
+            request = json.loads(line)
+            if request.get("execute") not in GUEST_MAY:
+                answer = {"error": {"desc": f"{request.get('execute')}: not for guests"}}
+            else:
+                answer = self.qmp.command(request)
+        except ValueError as error:
+            answer = {"error": {"desc": f"not JSON: {error}"}}
+        stream.write(json.dumps(answer).encode() + b"\n")
+
+    def read_console(self, pipe, log):
+        for raw in iter(pipe.readline, b""):
+            self.console_at = time.monotonic()
+            log.write(raw)
+            log.flush()
+            if self.echo_console:
+                sys.stderr.buffer.write(raw)
+                sys.stderr.buffer.flush()
+            if self.fatal_at is None and FATAL.search(raw.decode(errors="replace")):
+                self.fatal_at = time.monotonic()
+
+    @staticmethod
+    def copy_output(pipe):
+        out = sys.stdout.buffer
+        while data := os.read(pipe.fileno(), 65536):
+            out.write(data)
+            out.flush()
+
+    def close(self):
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def guilty_part(log):
+    """The lines of the console from the first that tells of the trouble, at most 100."""
+    with open(log, encoding="utf-8", errors="replace") as file:
+        lines = file.read().splitlines()
+    first = next((i for i, line in enumerate(lines) if FATAL.search(line)), None)
+    if first is None:
+        return lines[-25:]
+    while first > 0 and STORY.search(lines[first - 1]):
+        first -= 1
+    return lines[max(0, first - 3):first + 97]
+
+
+def qemu_options(options, guest):
+    result = [
+        "-machine", options.machine,
+        "-qmp", f"unix:{guest.sockets}/monitor",
+        "-device", "virtio-serial-pci,id=rpacket,max_ports=4",
+    ]
+    for port in ("beat", "qmp"):
+        result += [
+            "-chardev", f"socket,id=rp-{port},path={guest.sockets}/{port}",
+            "-device", f"virtserialport,bus=rpacket.0,chardev=rp-{port},name=rpacket.{port}",
+        ]
+    for number, card in enumerate(c for c in options.nics.split(",") if c):
+        model, *properties = card.split("+")
+        result += [
+            "-netdev", f"hubport,id=net{number},hubid=0",
+            "-device", ",".join([
+                model, f"id=nic{number}", f"netdev=net{number}", f"addr={0x10 + number:#x}",
+                f"mac=52:54:00:00:00:{number + 1:02x}", *properties,
+            ]),
+        ]
+    if options.icount:
+        result += ["-icount", "shift=0,sleep=off"]
+    return result
+
+
+def kernel_image(kernel):
+    base = "" if kernel == "stock" else f"/kernels/{kernel}"
+    release_file = "/var/lib/rpacket/release" if kernel == "stock" else f"{base}/release"
+    with open(release_file, encoding="ascii") as file:
+        return f"{base}/lib/modules/{file.read().strip()}/vmlinuz"
+
+
+def virtme_command(options, guest, kvm):
+    command = [
+        VIRTME_RUN, "--kimg", kernel_image(options.kernel), "--mods", "auto",
+        "--show-boot-console", "--memory", options.memory, "--cpus", str(options.cpus),
+        "--rwdir", f"{TREE}/build", "--name", "rpacket",
+    ]
+    if not kvm:
+        command.append("--disable-kvm")
+    # no5lvl: five-level page tables, which QEMU's largest CPU has, make KASAN kernels report
+    # wild accesses at boot. An unknown NMI is what this program sends to a guest that hangs.
+    append = ["no5lvl", "oops=panic", "unknown_nmi_panic", "panic_print=0x40",
+              "net.ifnames=0", *options.append]
+    if options.kernel == "debug" and not any(a.startswith("kmemleak=") for a in append):
+        append.append("kmemleak=off")
+    for argument in append:
+        command += ["--kopt", argument]
+    command += ["--script-sh", f"exec {TREE}/scripts/guest/start {shlex.quote(guest.folder)}"]
+    return command + ["--qemu-opts", *qemu_options(options, guest)]
+
+
+def end_process(process):
+    """Ends virtme-run and all that it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def watch(process, guest, options):
+    """Waits for the guest's end; returns (status, what happened)."""
+    while True:
+        try:
+            process.wait(0.2)
+            ended = True
+        except subprocess.TimeoutExpired:
+            ended = False
+        now = time.monotonic()
+        if guest.status is not None and (ended or now - guest.ended > 30):
+            return guest.status, None
+        if guest.fatal_at is not None and (ended or now - guest.fatal_at > 15):
+            return PANIC, "the guest's kernel crashed"
+        if ended:
+            if guest.started is None:
+                return NO_BOOT, f"the VM ended (status {process.returncode}) before it had booted"
+            return PANIC, "the VM ended before the command did"
+        if guest.status is not None or guest.fatal_at is not None:
+            continue
+        if guest.started is None:
+            if now - guest.began > options.boot_timeout:
+                return NO_BOOT, f"no boot within {options.boot_timeout} s"
+            if now - guest.console_at > options.boot_silence:
+                return NO_BOOT, f"boot stopped: nothing on the console for {options.boot_silence} s"
+            continue
+        if now - guest.beat > options.silence:
+            # Every CPU answers an NMI with a backtrace before the panic.
+            guest.qmp.command({"execute": "inject-nmi"})
+            time.sleep(8)
+            return HUNG, f"the guest hung: no sign of life for {options.silence} s"
+        if options.timeout and now - guest.started > options.timeout:
+            return TIMEOUT, f"the command took longer than {options.timeout} s"
+
+
+def boot(options, folder, kvm):
+    """One boot; returns (status, what happened, the Guest)."""
+    guest = Guest(folder, options.verbose)
+    log_path = f"{folder}/console.log"
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            virtme_command(options, guest, kvm), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            env={**os.environ, "PATH": f"/opt/virtme-ng/bin:{os.environ['PATH']}"},
+        )
+        threads = [
+            threading.Thread(target=guest.read_console, args=(process.stderr, log), daemon=True),
+            threading.Thread(target=guest.copy_output, args=(process.stdout,), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            status, reason = watch(process, guest, options)
+        finally:
+            end_process(process)
+            for thread in threads:
+                thread.join(5)
+            guest.close()
+    return status, reason, guest
+
+
+def count_boot(options, outcome, seconds):
+    """One line for each boot, so that the share of boots that fail is known."""
+    with open(f"{CACHE}/boots.csv", "a", encoding="ascii") as file:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        file.write(f"{stamp},{options.kernel},{outcome},{seconds:.0f}\n")
+
+
+def kvm_works(options):
+    """Whether guests run with KVM here: tried once each boot of the host, never assumed."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        record = f"{CACHE}/kvm-{file.read().strip()}"
+    with open(f"{CACHE}/lock/kvm", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(record):
+            probe = argparse.Namespace(**{
+                **vars(options), "kernel": "stock", "nics": "", "append": [], "timeout": 10,
+                "boot_timeout": 20, "boot_silence": 20, "silence": 20, "verbose": False,
+                "icount": False, "machine": "q35",
+            })
+            folder = new_folder("true\n", "stock", "")
+            status, reason, _ = boot(probe, folder, True)
+            works = status == 0
+            say("KVM works here" if works else f"no KVM here ({reason}): emulating the CPU")
+            for old in os.listdir(CACHE):
+                if old.startswith("kvm-"):
+                    os.unlink(f"{CACHE}/{old}")
+            with open(record, "w", encoding="ascii") as file:
+                file.write("yes" if works else "no")
+        with open(record, encoding="ascii") as file:
+            return file.read() == "yes"
+
+
+def new_folder(command, kernel, modules, interactive=False):
+    """The folder in build/vm of one run; the oldest ones are deleted."""
+    os.makedirs(STATE, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix=time.strftime("%H%M%S-"), dir=STATE)
+    os.chmod(folder, 0o755)
+    with open(f"{folder}/command", "w", encoding="utf-8") as file:
+        file.write(command)
+    environment = {
+        "KERNEL": kernel, "MODULES": modules, "RPACKET_MODULES": f"{TREE}/build/{kernel}",
+        "INTERACTIVE": "1" if interactive else "", "RPACKET_VM": "1",
+    }
+    for name in ("V", "CI", "TESTS"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    with open(f"{folder}/environment", "w", encoding="utf-8") as file:
+        for name, value in environment.items():
+            file.write(f"{name}={shlex.quote(value)}\n")
+    folders = sorted((os.path.join(STATE, name) for name in os.listdir(STATE)),
+                     key=os.path.getmtime)
+    for old in folders[:-KEEP]:
+        if os.path.isdir(old) and not os.path.islink(old):
+            shutil.rmtree(old, ignore_errors=True)
+    last = f"{STATE}/last"
+    if os.path.islink(last):
+        os.unlink(last)
+    try:
+        os.symlink(os.path.basename(folder), last)
+    except FileExistsError:
+        pass  # Another VM of this tree was started at the same moment.
+    return folder
+
+
+def interactive_shell(options, folder, kvm):
+    guest = Guest(folder, False)
+    command = virtme_command(options, guest, kvm)
+    at = command.index("--script-sh")
+    command[at:at + 2] = ["--pwd"]
+    shell = f"{folder}/shell"
+    with open(shell, "w", encoding="ascii") as file:
+        file.write(f"#!/bin/bash\nexec {TREE}/scripts/guest/start {folder}\n")
+    os.chmod(shell, 0o755)
+    command[at:at] = ["--shell", shell]
+    command.remove("--show-boot-console")
+    say("a shell in the VM; it ends with the shell (or ctrl-a x)")
+    status = subprocess.call(
+        command, env={**os.environ, "PATH": f"/opt/virtme-ng/bin:{os.environ['PATH']}"})
+    guest.close()
+    return status
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="scripts/vm", add_help=False)
+    parser.add_argument("--kernel", default="stock", choices=("stock", "debug"))
+    parser.add_argument("--modules", default=os.environ.get("MODULES", "rtl8139_rs af_rpacket"))
+    parser.add_argument("--nics", default=os.environ.get("NICS") or "rtl8139,e1000")
+    parser.add_argument("--machine", default="q35", choices=("q35", "pc"))
+    parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--memory", default="1G")
+    parser.add_argument("--append", action="append", default=[])
+    parser.add_argument("--timeout", type=int, default=1800)
+    parser.add_argument("--icount", action="store_true")
+    parser.add_argument("--log")
+    parser.add_argument("command", nargs="*")
+    options = parser.parse_args()
+    options.modules = options.modules.replace(",", " ")
+    if options.modules == "none":
+        options.modules = ""
+    if options.icount:
+        options.cpus = 1
+    debug = options.kernel == "debug"
+    options.boot_timeout = 420 if debug else 150
+    options.boot_silence = 120 if debug else 45
+    options.silence = 150 if debug else 60
+    options.verbose = os.environ.get("V") == "1"
+    return options
+
+
+def main():
+    options = parse()
+    # A closed pipe or the end of the sandbox ends this program; the sandbox ends the guest.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    kvm = not options.icount and kvm_works(options)
+    if not options.command:
+        folder = new_folder("", options.kernel, options.modules, interactive=True)
+        return interactive_shell(options, folder, kvm)
+    folder = new_folder(" ".join(options.command) + "\n", options.kernel, options.modules)
+    for attempt in range(1, ATTEMPTS + 1):
+        status, reason, guest = boot(options, folder, kvm)
+        booted = guest.started is not None
+        count_boot(options, "ok" if booted else "failed",
+                   (guest.started or time.monotonic()) - guest.began)
+        if booted or attempt == ATTEMPTS:
+            break
+        say(f"{reason}; trying again ({attempt} of {ATTEMPTS} attempts failed)")
+        shutil.copy(f"{folder}/console.log", f"{folder}/console.{attempt}.log")
+    if options.log:
+        shutil.copy(f"{folder}/console.log", options.log)
+    if reason:
+        sys.stdout.flush()
+        say(f"{reason}; the console, kept in build/vm/{os.path.basename(folder)}/console.log, says:")
+        for line in guilty_part(f"{folder}/console.log"):
+            print(f"    {line.rstrip()}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
