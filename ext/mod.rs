@@ -3,7 +3,19 @@
 //! Safe abstractions beside networking that the `kernel` crate lacks.
 //!
 //! Each module here is written as if it were in `rust/kernel/` of the kernel's tree.
+//!
+//! | module | what | in C |
+//! |---|---|---|
+//! | [`bound`] | values that must end before their device is unbound | `devm_*` |
+//! | [`dma`] | checked access to coherent memory that a device writes | pointers |
+//! | [`irq`] | an interrupt line that is requested while an interface is up | `request_irq()` |
+//! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
 
 #![allow(unsafe_code)]
 // Both modules of this project compile this folder; each uses its own part of it.
 #![allow(dead_code)]
+
+pub(crate) mod bound;
+pub(crate) mod dma;
+pub(crate) mod irq;
+pub(crate) mod pci;
