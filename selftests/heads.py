@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the comments at the head of a selftest ask for; lib.sh describes them."""
+import dataclasses
+import re
+
+DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log"}
+
+
+@dataclasses.dataclass
+class Head:
+    subjects: list
+    kernels: list
+    timeout: int
+    nics: str
+    machine: str
+    cpus: int
+    leak_scan: bool
+    log: str
+
+    def shape(self):
+        """Tests with the same shape share a boot."""
+        return (self.machine, self.cpus, self.nics)
+
+
+def read(path):
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if not line.startswith("#"):
+                break
+            match = re.match(r"^# ([a-z-]+): (.+)$", line.rstrip())
+            if match and match.group(1) in KNOWN:
+                found[match.group(1)] = match.group(2).strip()
+    folder = path.split("/")[-2]
+    return Head(
+        subjects=found.get("subjects", DEFAULT_SUBJECT.get(folder, "rig")).split(),
+        kernels=found.get("kernels", "stock debug").replace(",", " ").split(),
+        timeout=int(found.get("timeout", 120)),
+        nics=found.get("nics", "rtl8139,e1000"),
+        machine=found.get("machine", "q35"),
+        cpus=int(found.get("cpus", 2)),
+        leak_scan=found.get("leak-scan") == "yes",
+        log=found.get("log", ""),
+    )
