@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memberships: what a socket has its devices receive beyond what is meant for them.
+//!
+//! A program asks with `PACKET_ADD_MEMBERSHIP` for one more multicast or unicast address, for all
+//! multicast frames or for all frames of a device, and takes it back with `PACKET_DROP_MEMBERSHIP`
+//! or by closing the socket. The same request twice counts two and needs two drops. The device is
+//! told of the first and of the last.
+//!
+//! The file has no kernel types beyond the prelude, so that `selftests/host` runs it as well.
+
+#![forbid(unsafe_code)]
+
+use super::address::MAX_ADDRESS;
+use kernel::prelude::*;
+
+/// The offset of `mr_address` in `struct packet_mreq`.
+const ADDRESS_OFFSET: usize = 8;
+
+/// `sizeof(struct packet_mreq)`.
+const MIN_SIZE: usize = 16;
+
+/// The length of a request with the longest address.
+const MAX_SIZE: usize = ADDRESS_OFFSET + MAX_ADDRESS;
+
+const PACKET_MR_MULTICAST: u16 = 0;
+const PACKET_MR_PROMISC: u16 = 1;
+const PACKET_MR_ALLMULTI: u16 = 2;
+const PACKET_MR_UNICAST: u16 = 3;
+
+/// What a device is to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filter<'a> {
+    /// Frames for a multicast address.
+    Multicast(&'a [u8]),
+    /// Frames for a further unicast address.
+    Unicast(&'a [u8]),
+    /// All multicast frames.
+    AllMulti,
+    /// All frames.
+    Promiscuous,
+}
+
+/// One membership that a program asks for, `struct packet_mreq`.
+///
+/// # Invariants
+///
+/// `length` is at most [`MAX_ADDRESS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    ifindex: i32,
+    kind: u16,
+    length: usize,
+    address: [u8; MAX_ADDRESS],
+}
+
+impl Request {
+    /// Reads the argument of `PACKET_ADD_MEMBERSHIP` or `PACKET_DROP_MEMBERSHIP`, which has
+    /// `length` bytes. `copy` fills a slice with the first of them.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for less than 16 bytes, what `copy` returns (`EFAULT`), `EINVAL` if the address is
+    /// longer than the argument, in this order.
+    pub(crate) fn parse(length: usize, copy: impl FnOnce(&mut [u8]) -> Result) -> Result<Self> {
+        if length < MIN_SIZE {
+            return Err(EINVAL);
+        }
+        let mut bytes = [0; MAX_SIZE];
+        let given = bytes.get_mut(..length.min(MAX_SIZE)).ok_or(EINVAL)?;
+        copy(given)?;
+        let given = given.len();
+
+        let (ifindex, rest) = bytes.split_first_chunk().ok_or(EINVAL)?;
+        let (kind, rest) = rest.split_first_chunk().ok_or(EINVAL)?;
+        let (length, rest) = rest.split_first_chunk().ok_or(EINVAL)?;
+        let address = rest.first_chunk().ok_or(EINVAL)?;
+
+        let length = usize::from(u16::from_ne_bytes(*length));
+        if given < length.saturating_add(ADDRESS_OFFSET) {
+            return Err(EINVAL);
+        }
+        // INVARIANT: At most `MAX_SIZE` bytes were given, and `ADDRESS_OFFSET` of them are fixed.
+        Ok(Self {
+            ifindex: i32::from_ne_bytes(*ifindex),
+            kind: u16::from_ne_bytes(*kind),
+            length,
+            address: *address,
+        })
+    }
+
+    /// The device that is meant.
+    pub(crate) fn ifindex(&self) -> i32 {
+        self.ifindex
+    }
+
+    fn address(&self) -> &[u8] {
+        self.address.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether both ask for the same. Bytes behind the address do not count.
+    fn is_same(&self, other: &Self) -> bool {
+        self.ifindex == other.ifindex
+            && self.kind == other.kind
+            && self.address() == other.address()
+    }
+
+    /// What the device is to receive, or `None` for a kind that is not known: that one is accepted
+    /// and counted, and has no effect.
+    fn filter(&self) -> Option<Filter<'_>> {
+        match self.kind {
+            PACKET_MR_MULTICAST => Some(Filter::Multicast(self.address())),
+            PACKET_MR_PROMISC => Some(Filter::Promiscuous),
+            PACKET_MR_ALLMULTI => Some(Filter::AllMulti),
+            PACKET_MR_UNICAST => Some(Filter::Unicast(self.address())),
+            _ => None,
+        }
+    }
+
+    /// Checks that the address, if the kind needs one, is as long as those of the device.
+    fn check_address(&self, address_length: usize) -> Result {
+        match self.filter() {
+            Some(Filter::Multicast(address) | Filter::Unicast(address))
+                if address.len() != address_length =>
+            {
+                Err(EINVAL)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry<M> {
+    request: Request,
+    /// How often it was added and not dropped, never zero.
+    count: u32,
+    /// What the device was told; `None` for a kind that is not known.
+    joined: Option<M>,
+}
+
+/// The memberships of a socket. `M` is what has to be given back to a device in the end.
+///
+/// # Locking
+///
+/// The list belongs to RTNL, under which devices change their receive filters.
+#[derive(Debug)]
+pub(crate) struct List<M>(KVec<Entry<M>>);
+
+impl<M> List<M> {
+    /// Makes an empty list.
+    pub(crate) const fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// Whether there is no membership.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a membership. `address_length` is the length of the device's link layer addresses, or
+    /// `None` if there is no such device; `join` tells the device.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` without a device, `EINVAL` if the address is longer than the device's, `ENOBUFS`
+    /// without memory, `EINVAL` if an address is needed and too short, and what `join` returns, in
+    /// this order. The list is as it was then.
+    pub(crate) fn add(
+        &mut self,
+        request: Request,
+        address_length: Option<usize>,
+        join: impl FnOnce(Filter<'_>) -> Result<M>,
+    ) -> Result {
+        let address_length = address_length.ok_or(ENODEV)?;
+        if request.length > address_length {
+            return Err(EINVAL);
+        }
+
+        if let Some(entry) = self
+            .0
+            .iter_mut()
+            .find(|entry| entry.request.is_same(&request))
+        {
+            entry.count = entry.count.checked_add(1).ok_or(ENOBUFS)?;
+            return Ok(());
+        }
+
+        // Memory first: what a device was told cannot get lost then.
+        self.0.reserve(1, GFP_KERNEL).map_err(|_| ENOBUFS)?;
+        request.check_address(address_length)?;
+        let joined = request.filter().map(join).transpose()?;
+        self.0
+            .push(
+                Entry {
+                    request,
+                    count: 1,
+                    joined,
+                },
+                GFP_KERNEL,
+            )
+            .map_err(|_| ENOBUFS)
+    }
+
+    /// Drops a membership. That there is none is not an error. Returns what to give back to the
+    /// device, if this was the last of its kind.
+    pub(crate) fn drop(&mut self, request: &Request) -> Option<M> {
+        let (index, entry) = self
+            .0
+            .iter_mut()
+            .enumerate()
+            .find(|(_, entry)| entry.request.is_same(request))?;
+
+        entry.count = entry.count.saturating_sub(1);
+        if entry.count > 0 {
+            return None;
+        }
+        self.0.remove(index).ok()?.joined
+    }
+
+    /// Drops all memberships of one device. `leave` gives each back to it.
+    pub(crate) fn drop_device(&mut self, ifindex: i32, mut leave: impl FnMut(M)) {
+        self.0.retain(|entry| {
+            let stays = entry.request.ifindex != ifindex;
+            if !stays {
+                if let Some(joined) = entry.joined.take() {
+                    leave(joined);
+                }
+            }
+            stays
+        });
+    }
+
+    /// Drops all memberships. `leave` gives each back to its device.
+    pub(crate) fn clear(&mut self, mut leave: impl FnMut(M)) {
+        while let Some(entry) = self.0.pop() {
+            if let Some(joined) = entry.joined {
+                leave(joined);
+            }
+        }
+    }
+}
