@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Runs all test suites and makes one account of them (scripts/test says how). Runs itself in the
+build root. usage: test.py KERNEL...
+"""
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+TREE = "/rpacket"
+RESULTS = f"{TREE}/build/results"
+FOLDERS = ("rig", "drivers", "net", "e2e")
+PACKAGES = {"host/logic": "selftests/host", "host/rpsniff": "rpsniff"}
+MODULES = ("rtl8139_rs", "af_rpacket")
+
+sys.path.insert(0, f"{TREE}/selftests")
+import heads  # noqa: E402
+
+VM_STATUS = {
+    251: "the VM could not be started", 252: "the VM did not boot", 253: "the guest hung",
+    254: "the kernel crashed", 124: "the VM ran out of time", 143: "the VM was ended",
+}
+
+
+class Account:
+    """All results: rows for tests.csv, counts for the last line, numbers for KTAP."""
+
+    def __init__(self):
+        os.makedirs(RESULTS, exist_ok=True)
+        self.file = open(f"{RESULTS}/tests.csv", "w", newline="", encoding="utf-8")
+        self.csv = csv.writer(self.file, lineterminator="\n")
+        self.csv.writerow(("suite", "test", "subject", "kernel", "result", "reason"))
+        self.counts = {"pass": 0, "fail": 0, "skip": 0}
+        self.failures = []
+        self.differences = []
+        self.number = 0
+
+    def add(self, suite, test, subject, kernel, result, reason="", counted=True):
+        self.csv.writerow((suite, test, subject, kernel, result, reason))
+        self.file.flush()
+        if counted:
+            self.counts[result] += 1
+            if result == "fail":
+                self.failures.append(f"{suite}, {kernel}: {test}" + (f" ({reason})" if reason else ""))
+        elif result == "fail":
+            self.differences.append(f"{subject}, {kernel}: {test}")
+
+    def top(self, good, title, note=""):
+        """One top-level KTAP result."""
+        self.number += 1
+        print(f"{'ok' if good else 'not ok'} {self.number} {title}{' # ' + note if note else ''}",
+              flush=True)
+
+    def finish(self):
+        print(f"1..{self.number}")
+        if self.differences:
+            print("# where the C originals differ:")
+            for line in self.differences:
+                print(f"#   {line}")
+        for line in self.failures:
+            print(f"# failed: {line}")
+        print("{pass} passed, {fail} failed, {skip} skipped".format(**self.counts), flush=True)
+        return 1 if self.counts["fail"] or not self.counts["pass"] else 0
+
+
+def wanted(name):
+    pattern = os.environ.get("TESTS")
+    return not pattern or re.search(pattern, name) is not None
+
+
+# ---- Host ---------------------------------------------------------------------------------------
+
+
+def subject_of(package, test):
+    if package == "host/rpsniff":
+        return "rpsniff"
+    return "rtl8139_rs" if "8139" in test else "af_rpacket"
+
+
+def host_suite(account, title, folder):
+    """cargo test of one package, one row for each test."""
+    if not os.path.exists(f"{TREE}/{folder}/Cargo.toml"):
+        account.add("host", title, subject_of(title, ""), "none", "fail", f"no {folder}/Cargo.toml")
+        account.top(False, title, f"no {folder}/Cargo.toml")
+        return
+    print(f"    KTAP version 1\n    # Subtest: {title}", flush=True)
+    process = subprocess.Popen(
+        ["cargo", "test", "--locked", "--no-fail-fast", "--manifest-path",
+         f"{TREE}/{folder}/Cargo.toml"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        env={**os.environ, "CARGO_TERM_COLOR": "never"})
+    number, failed, program = 0, 0, ""
+    for line in process.stdout:
+        line = line.rstrip("\n")
+        running = re.match(r"\s+(?:Running (?:unittests )?|Doc-tests )(\S+)", line)
+        if running:
+            program = os.path.splitext(os.path.basename(running.group(1)))[0]
+        # The verdict follows its test's name on the same line, also when the test has printed.
+        match = re.match(r"test (.+?) (?:- should panic )?\.\.\. .*?(ok|FAILED|ignored)(?:, (.*))?$", line)
+        if not match:
+            if line.strip() and not re.match(r"(running \d+ tests?|test result: ok)", line):
+                print(f"    # {line}", flush=True)
+            continue
+        name, verdict, why = match.group(1), match.group(2), match.group(3) or ""
+        number += 1
+        result = {"ok": "pass", "FAILED": "fail", "ignored": "skip"}[verdict]
+        failed += result == "fail"
+        test = f"{title.removeprefix('host/')}/{program}: {name}"
+        account.add("host", test, subject_of(title, name), "none", result, why)
+        print(f"    {'not ok' if result == 'fail' else 'ok'} {number} {program}: {name}"
+              f"{' # SKIP ' + why if result == 'skip' else ''}", flush=True)
+    status = process.wait()
+    if status and not failed:
+        account.add("host", f"{title}: builds and runs", subject_of(title, ""), "none", "fail",
+                    f"cargo test: status {status}")
+    elif not number:
+        account.add("host", f"{title}: has tests", subject_of(title, ""), "none", "fail", "none ran")
+    print(f"    1..{number}", flush=True)
+    account.top(status == 0 and number > 0, title)
+
+
+# ---- VM -----------------------------------------------------------------------------------------
+
+
+def vm(kernel, command, *options):
+    """Runs a command in a VM, its output going through; returns its status."""
+    return subprocess.call(
+        ["python3", f"{TREE}/scripts/vm.py", "--kernel", kernel, "--modules", "none", *options, "--",
+         command])
+
+
+def vm_tests(kernel):
+    """(file, subject) of the VM's tests that were chosen, in the order of FOLDERS and names."""
+    for folder in FOLDERS:
+        path = f"{TREE}/selftests/{folder}"
+        for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
+            file = f"selftests/{folder}/{name}"
+            if not name.endswith((".sh", ".py")) or not os.access(file, os.X_OK):
+                continue
+            head = heads.read(file)
+            if kernel in head.kernels and wanted(f"{folder}/{name}"):
+                for subject in head.subjects:
+                    yield file, subject
+
+
+def events(path):
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    pass  # The VM died while it wrote this line.
+
+
+def vm_group(account, kernel, shape, tests, leak_scan=False):
+    """All tests of one shape: in one boot, or in more when the kernel dies under one."""
+    machine, cpus, nics = shape
+    options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
+    if leak_scan:
+        options += ["--append", "kmemleak=on"]
+    tests = list(tests)
+    while tests:
+        journal = f"{RESULTS}/vm.jsonl"
+        if os.path.exists(journal):
+            os.unlink(journal)
+        slow = 1 if kernel == "stock" else 4
+        limit = sum((heads.read(file).timeout + 60) * slow for file, _ in tests) + 300
+        command = (f"selftests/run --results build/results/vm.jsonl --first {account.number + 1} "
+                   + ("--leak-scan " if leak_scan else "")
+                   + " ".join(f"{file}:{subject}" for file, subject in tests))
+        status = vm(kernel, command, "--timeout", str(limit), *options)
+        open_test = None
+        done = 0
+        for event in events(journal):
+            if event["event"] == "begin":
+                open_test = (event["file"], event["subject"])
+            elif event["event"] == "end":
+                open_test, done = None, done + 1
+                account.number += 1
+            else:
+                account.add("vm", event["test"], event["subject"], event["kernel"], event["result"],
+                            event["reason"], event["counted"])
+        if open_test:
+            # The test under which the VM died.
+            file, subject = open_test
+            title = file.removeprefix("selftests/")
+            account.add("vm", f"{title}: the kernel survives it", subject, kernel, "fail",
+                        VM_STATUS.get(status, f"status {status}"),
+                        subject == heads.read(file).subjects[0])
+            account.top(False, title, VM_STATUS.get(status, f"status {status}"))
+            done += 1
+        elif status in VM_STATUS or status not in (0, 1, 3):
+            account.add("vm", "the VM runs the tests", "rig", kernel, "fail",
+                        VM_STATUS.get(status, f"status {status}"))
+            account.top(False, "the VM runs the tests", VM_STATUS.get(status, f"status {status}"))
+            if not done:
+                return
+        elif leak_scan and status in (0, 1):
+            account.number += 1
+        if not done:
+            return
+        tests = tests[done:]
+
+
+def vm_suite(account, kernel):
+    groups = {}
+    for file, subject in vm_tests(kernel):
+        groups.setdefault(heads.read(file).shape(), []).append((file, subject))
+    for shape, tests in groups.items():
+        vm_group(account, kernel, shape, tests)
+    if kernel == "debug":
+        scanned = {}
+        for shape, tests in groups.items():
+            for file, subject in tests:
+                if heads.read(file).leak_scan and subject == heads.read(file).subjects[0]:
+                    scanned.setdefault(shape, []).append((file, subject))
+        for shape, tests in scanned.items():
+            vm_group(account, kernel, shape, tests, leak_scan=True)
+
+
+# ---- KUnit --------------------------------------------------------------------------------------
+
+
+def kunit_suite(account, kernel):
+    """The suites that our modules carry: they run when the modules are loaded, and report in the
+    kernel log as KTAP."""
+    log = f"{RESULTS}/kunit.log"
+    script = "rm -f build/results/kunit.log; " + "".join(
+        f"echo 'rpacket: kunit {module}' >/dev/kmsg; insmod $RPACKET_MODULES/{module}.ko; sleep 1; "
+        for module in MODULES) + "dmesg >build/results/kunit.log"
+    status = vm(kernel, script, "--timeout", "900")
+    lines = []
+    if os.path.exists(log):
+        with open(log, encoding="utf-8", errors="replace") as file:
+            lines = [re.sub(r"^\[ *\d+\.\d+\](\[.*?\])? ", "", line.rstrip("\n")) for line in file]
+    subject, suite, results = None, "", {module: 0 for module in MODULES}
+    failed = 0
+    for line in lines:
+        marker = re.match(r"rpacket: kunit (\w+)", line)
+        if marker:
+            subject = marker.group(1)
+            continue
+        if not subject:
+            continue
+        subtest = re.match(r" {4}# Subtest: (\S+)", line)
+        if subtest:
+            suite = subtest.group(1)
+        match = re.match(r" {4}(ok|not ok) \d+ (\S+)(?: # SKIP ?(.*))?", line)
+        if match and suite:
+            result = "fail" if match.group(1) == "not ok" else "skip" if match.group(3) is not None else "pass"
+            failed += result == "fail"
+            results[subject] += 1
+            account.add("kunit", f"{suite}: {match.group(2)}", subject, kernel, result,
+                        match.group(3) or "")
+            print(f"    {match.group(1)} {sum(results.values())} {suite}: {match.group(2)}", flush=True)
+        elif re.match(r" {4,}# ", line) and "Subtest" not in line:
+            print(f"    {line.strip()}", flush=True)
+    for module in MODULES:
+        if not results[module]:
+            failed += 1
+            account.add("kunit", f"{module}: its suites report", module, kernel, "fail",
+                        VM_STATUS.get(status, "no suite reported"))
+            print(f"    # no KUnit suite of {module} reported", flush=True)
+    account.top(not failed, "kunit")
+
+
+def main():
+    kernels = sys.argv[1:]
+    os.chdir(TREE)
+    began = time.monotonic()
+    account = Account()
+    print("KTAP version 1", flush=True)
+    for title, folder in PACKAGES.items():
+        if wanted(title):
+            host_suite(account, title, folder)
+    for kernel in kernels:
+        if kernel == "debug" and wanted("kunit"):
+            kunit_suite(account, kernel)
+        vm_suite(account, kernel)
+    print(f"# {time.monotonic() - began:.0f} s")
+    return account.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
