@@ -9,6 +9,9 @@
 #![allow(dead_code)]
 #![forbid(unsafe_code)]
 
+mod driver;
+#[cfg(test)]
+mod driver_tests;
 mod packet;
 #[cfg(test)]
 mod packet_tests;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! When the chip may interrupt.
+//!
+//! The usual NAPI driver masks its receive interrupt in the handler and unmasks it when the poll is
+//! complete: two register writes for each interrupt, and most interrupts on a lightly loaded wire
+//! bring one frame. This driver masks lazily. The handler acknowledges and schedules the poll; only
+//! if the poll is already scheduled, so that an interrupt can do no good, the handler masks. An
+//! interrupt for one frame costs no write to the mask, and a level-triggered line cannot storm: a
+//! poll cycle sees at most two interrupts of the kind that the poll serves.
+//!
+//! The order makes it lossless:
+//!
+//! 1. the handler acknowledges what it read, so that later events latch again;
+//! 2. it notes the events for the poll, then tries to schedule the poll;
+//! 3. if that fails, it masks, *then tries again*. Either the second attempt succeeds, and that poll
+//!    unmasks; or it fails, and then NAPI has noted a missed event: the poll that runs cannot
+//!    complete without another round, which begins after the mask was set, and unmasks.
+//! 4. The poll takes the notes, works, and unmasks only after `napi_complete_done()` said yes.
+//!
+//! The interrupt for sent frames is armed on request, see
+//! [`tx_slots`](super::tx_slots).
+//!
+//! [`IntrMask`] is the shadow of the register, since reading the register costs more than
+//! remembering it. It says what to write; its owner keeps the lock.
+
+#![forbid(unsafe_code)]
+
+/// The bits of ISR and IMR.
+pub(crate) mod bits {
+    /// A frame was received.
+    pub(crate) const RX_OK: u16 = 1 << 0;
+    /// A frame was received with an error.
+    pub(crate) const RX_ERR: u16 = 1 << 1;
+    /// A frame was sent.
+    pub(crate) const TX_OK: u16 = 1 << 2;
+    /// A frame could not be sent.
+    pub(crate) const TX_ERR: u16 = 1 << 3;
+    /// The receive ring has no room.
+    pub(crate) const RX_OVERFLOW: u16 = 1 << 4;
+    /// The link changed; in the old chips also: the receiver ran behind (*packet underrun*).
+    pub(crate) const LINK_CHANGE: u16 = 1 << 5;
+    /// The receive FIFO has no room.
+    pub(crate) const RX_FIFO_OVERFLOW: u16 = 1 << 6;
+    /// The length of the cable changed.
+    pub(crate) const CABLE_LENGTH: u16 = 1 << 13;
+    /// The chip's timer.
+    pub(crate) const TIMEOUT: u16 = 1 << 14;
+    /// An error on the PCI bus.
+    pub(crate) const SYSTEM_ERROR: u16 = 1 << 15;
+}
+
+/// The events that have the poll look at the receive ring.
+pub(crate) const RX_EVENTS: u16 =
+    bits::RX_OK | bits::RX_ERR | bits::RX_OVERFLOW | bits::RX_FIFO_OVERFLOW;
+
+/// The events that have the poll look at the transmit slots.
+pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
+
+/// The events that come seldom and are never masked while the interface is up.
+const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR;
+
+/// The shadow of IMR.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct IntrMask {
+    /// The interface is up.
+    live: bool,
+    /// The handler found the poll scheduled already.
+    deferred: bool,
+    /// The transmitter waits for a completion.
+    tx_armed: bool,
+}
+
+impl IntrMask {
+    /// Creates the shadow of a chip that may not interrupt.
+    pub(crate) const fn new() -> Self {
+        Self {
+            live: false,
+            deferred: false,
+            tx_armed: false,
+        }
+    }
+
+    /// The value of the register.
+    pub(crate) fn value(&self) -> u16 {
+        match (self.live, self.deferred, self.tx_armed) {
+            (false, _, _) => 0,
+            (true, true, _) => RARE_EVENTS,
+            (true, false, false) => RARE_EVENTS | RX_EVENTS | bits::TX_ERR,
+            (true, false, true) => RARE_EVENTS | RX_EVENTS | bits::TX_ERR | bits::TX_OK,
+        }
+    }
+
+    /// Makes a change, and returns what to write to the register if that changes its value.
+    fn change(&mut self, change: impl FnOnce(&mut Self)) -> Option<u16> {
+        let before = self.value();
+        change(self);
+        let after = self.value();
+        (after != before).then_some(after)
+    }
+
+    /// The interface goes up or down; afterwards nothing is deferred or armed.
+    pub(crate) fn set_live(&mut self, live: bool) -> Option<u16> {
+        self.change(|mask| {
+            *mask = Self {
+                live,
+                ..Self::new()
+            }
+        })
+    }
+
+    /// The handler interrupted a poll that is already scheduled.
+    pub(crate) fn defer(&mut self) -> Option<u16> {
+        self.change(|mask| mask.deferred = true)
+    }
+
+    /// The poll is complete.
+    pub(crate) fn resume(&mut self) -> Option<u16> {
+        self.change(|mask| mask.deferred = false)
+    }
+
+    /// The transmitter begins or ceases to wait for a completion.
+    pub(crate) fn arm_tx(&mut self, armed: bool) -> Option<u16> {
+        self.change(|mask| mask.tx_armed = armed)
+    }
+}
