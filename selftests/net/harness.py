@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the functions named test_* of a module as KTAP results.
+
+Each case runs in a process and a network namespace of its own, pinned to one CPU unless it asks for
+more, under a time limit: a case that hangs, dies or leaves something behind fails alone.
+
+The subject is a parameter: `SUBJECT` in the environment names af_rpacket, which is loaded for the
+run, or the kernel's own af_packet, whose answers are the truth about the ABI. What passes on both is
+equal on both; where we differ on purpose, the case says so with `by_subject`.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+# pylint: disable=wrong-import-position
+import lib
+import packet
+import topology
+from lib import Skip
+
+EXPEDITED = "/sys/kernel/rcu_expedited"
+DIFFERENCES = []
+
+
+def equal(seen, expected, what=""):
+    """The assertion of these tests."""
+    assert seen == expected, f"{what}: expected {expected!r}, seen {seen!r}"
+
+
+def by_subject(theirs, ours, why):
+    """The expected value where af_rpacket differs from AF_PACKET on purpose."""
+    if packet.OURS and why not in DIFFERENCES:
+        DIFFERENCES.append(why)
+    return ours if packet.OURS else theirs
+
+
+def seconds(number):
+    """Says that a case needs more than the usual time."""
+
+    def mark(function):
+        function.seconds = number
+        return function
+
+    return mark
+
+
+def in_child(function, pipe):
+    """The life of a case's process."""
+    os.setpgid(0, 0)
+    report = []
+    try:
+        topology.enter_new()
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        function()
+        verdict = "pass"
+    except Skip as reason:
+        verdict, report = "skip", [str(reason)]
+    except BaseException as error:  # pylint: disable=broad-except
+        verdict = "fail"
+        report = [" ".join(f"{type(error).__name__}: {error}".split())]
+        for frame in traceback.extract_tb(error.__traceback__)[1:]:
+            report.append(f"{os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}")
+    report = [verdict, *(report or [""]), *(f"difference: {why}" for why in DIFFERENCES)]
+    os.write(pipe, "\n".join(report).encode()[:60000])
+
+
+def run(function):
+    """Runs one case in a child; returns its verdict, the reason, and what else it has to say."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            in_child(function, writer)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    watch = os.pidfd_open(pid)
+    allowed = getattr(function, "seconds", 30) * lib.SLOW
+    ended, _, _ = select.select([watch], [], [], allowed)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    os.close(watch)
+    os.set_blocking(reader, False)
+    try:
+        said = os.read(reader, 65536).decode(errors="replace")
+    except BlockingIOError:
+        said = ""
+    os.close(reader)
+    if not ended:
+        return "fail", f"no end within {allowed} s", []
+    if not said:
+        return "fail", f"the process of this case died (status {status:#x})", []
+    verdict, reason, *rest = said.split("\n")
+    return verdict, reason, rest
+
+
+@contextlib.contextmanager
+def expedited_grace_periods():
+    """Every close and unbind waits for an RCU grace period, which takes longest on an idle VM."""
+    with open(EXPEDITED, encoding="ascii") as knob:
+        before = knob.read()
+    with open(EXPEDITED, "w", encoding="ascii") as knob:
+        knob.write("1")
+    try:
+        yield
+    finally:
+        with open(EXPEDITED, "w", encoding="ascii") as knob:
+            knob.write(before)
+
+
+def subject_loaded():
+    """af_rpacket is loaded for the run, and can be unloaded after it; AF_PACKET is there."""
+    return lib.module("af_rpacket") if packet.OURS else contextlib.nullcontext()
+
+
+def run_all(cases):
+    """Runs the cases; one result each."""
+    for name, function in cases:
+        verdict, reason, rest = run(function)
+        for line in rest:
+            lib.diag(line)
+        if verdict == "pass":
+            lib.ok(name)
+        elif verdict == "skip":
+            lib.skip(name, reason)
+        else:
+            lib.fail(name, reason)
+
+
+def main(module, around=expedited_grace_periods):
+    """Runs the cases of a module whose name contains one of the arguments (all without any)."""
+    cases = [
+        (name.removeprefix("test_").replace("_", " "), function)
+        for name, function in module.items()
+        if name.startswith("test_")
+        and (len(sys.argv) == 1 or any(word in name for word in sys.argv[1:]))
+    ]
+
+    def body():
+        with subject_loaded(), around():
+            run_all(cases)
+
+    lib.main(body)
