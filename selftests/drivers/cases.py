@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How the files here run their cases: on one wire, one after the other, each a KTAP result."""
+
+import functools
+
+from nic import OURS, SUBJECT, Wire, lib
+
+
+def c_differs(reason):
+    """Marks a case that the C driver is known to fail, and says what it does instead.
+
+    These marks are the table of the differences. When the C driver runs, the failure of a case with
+    a mark is a skip with the reason; without a mark it is a failure, as it is for ours."""
+    def mark(case):
+        @functools.wraps(case)
+        def run(*arguments):
+            try:
+                return case(*arguments)
+            except Exception as error:  # pylint: disable=broad-exception-caught
+                if SUBJECT == OURS or isinstance(error, lib.Skip):
+                    raise
+                lib.diag(f"{type(error).__name__}: {error}")
+                raise lib.Skip(f"{SUBJECT} differs: {reason}") from error
+        return run
+    return mark
+
+
+def main(*functions, wire=Wire):
+    """Run the cases, each with the wire as its argument; what a case returns is printed."""
+    def body():
+        with wire() as world:
+            for case in functions:
+                notes = []
+                lib.case(lambda: notes.append(case(world)),  # pylint: disable=cell-var-from-loop
+                         name=case.__name__.replace("_", " "))
+                for note in filter(None, notes):
+                    lib.diag(note)
+
+    lib.main(body)

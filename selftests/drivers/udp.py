@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# subjects: rtl8139_rs 8139cp
+"""UDP up to an ordinary program's recvmsg(): sizes, content, order, and the checks on the way."""
+
+import socket
+import struct
+import threading
+
+import cases
+from frames import Tap, pattern
+from nic import DUT4, DUT6, PEER4, PEER6, SLOW, inside, wait_for
+
+PORT = 7777
+
+
+def sockets(to, address):
+    """A sender and a receiver on the two ends; `to` is the receiver's namespace."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(to):
+        receiver = socket.socket(family, socket.SOCK_DGRAM)
+        receiver.bind((address, PORT))
+    with inside(None if to else "peer"):
+        sender = socket.socket(family, socket.SOCK_DGRAM)
+        sender.connect((address, PORT))
+    receiver.settimeout(3.0 * SLOW)
+    return sender, receiver
+
+
+def exchange(to, address, sizes):
+    """Send a datagram of each size, and receive exactly that with recvmsg()."""
+    sender, receiver = sockets(to, address)
+    with sender, receiver:
+        for number, size in enumerate(sizes):
+            data = pattern(size, number)
+            sender.send(data)
+            got, _, flags, source = receiver.recvmsg(70000)
+            assert got == data, f"{size} bytes sent, {len(got)} other bytes received"
+            assert not flags & socket.MSG_TRUNC
+            assert source[:2] == sender.getsockname()[:2], f"source is {source}"
+    return f"{len(sizes)} datagrams"
+
+
+def to_the_dut_ipv4(_):
+    """Every size that fits a frame, then in fragments."""
+    return exchange(None, DUT4, [*range(1473), 1473, 2953, 9000, 65507])
+
+
+def to_the_dut_ipv6(_):
+    """The same with IPv6, whose checksum covers the addresses, too."""
+    return exchange(None, DUT6, [*range(0, 1453), 1453, 9000, 65487])
+
+
+def to_the_peer_ipv4(_):
+    """From the dut: the checksum is filled in by the driver or by the card."""
+    return exchange("peer", PEER4, [*range(1473), 1473, 2953, 9000, 65507])
+
+
+def to_the_peer_ipv6(_):
+    """From the dut, IPv6."""
+    return exchange("peer", PEER6, [*range(0, 1453), 1453, 9000, 65487])
+
+
+def a_short_buffer_gets_the_head_and_the_true_length(_):
+    """MSG_TRUNC, as any UDP program knows it."""
+    sender, receiver = sockets(None, DUT4)
+    with sender, receiver:
+        sender.send(pattern(1001, 5))
+        got, _, flags, _ = receiver.recvmsg(100, 0, socket.MSG_TRUNC)
+        assert flags & socket.MSG_TRUNC and got == pattern(1001, 5)[:100]
+
+
+def checksums_on_the_wire_are_right(wire):
+    """What the peer sees in the frames, before its own stack corrects or rejects anything."""
+    def total(data):
+        data += bytes(len(data) % 2)
+        value = sum(struct.unpack(f">{len(data) // 2}H", data))
+        while value >> 16:
+            value = (value & 0xFFFF) + (value >> 16)
+        return value
+
+    seen = 0
+    sender, receiver = sockets("peer", PEER4)
+    with sender, receiver, Tap(wire.peer, 0x0800) as tap:
+        for number, size in enumerate((0, 1, 17, 18, 19, 500, 1471, 1472)):
+            sender.send(pattern(size, number))
+            receiver.recvmsg(2000)
+        for data, _ in tap.drain(0.3):
+            header = data[14:34]
+            if header[9] != 17 or data[36:38] != struct.pack(">H", PORT):
+                continue
+            seen += 1
+            length = struct.unpack(">H", data[38:40])[0]
+            pseudo = header[12:20] + struct.pack(">BBH", 0, 17, length)
+            assert total(header) == 0xFFFF, "the IP checksum is wrong"
+            assert total(pseudo + data[34:34 + length]) == 0xFFFF, "the UDP checksum is wrong"
+            assert not any(data[34 + length:]), "the padding is not zero"
+    assert seen == 8, f"{seen} of 8 datagrams were seen on the wire"
+
+
+def broadcast_and_multicast_datagrams_arrive(wire):
+    """The limited broadcast, the subnet's, and a group that the receiver joined."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("", PORT))
+        receiver.settimeout(3.0 * SLOW)
+        group = socket.inet_aton("239.1.2.3")
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                            group + socket.inet_aton(DUT4))
+        with inside("peer"):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, wire.peer.name.encode())
+            for number, address in enumerate(("255.255.255.255", DUT4.rpartition(".")[0] + ".255", "239.1.2.3")):
+                sender.sendto(pattern(700, number), (address, PORT))
+                assert receiver.recvmsg(2000)[0] == pattern(700, number), address
+
+
+def a_thousand_in_a_row_arrive_in_order(wire):
+    """A stream, faster than the receiver asks for it: none is lost, doubled or overtaken."""
+    count = 1000
+    sender, receiver = sockets(None, DUT4)
+    with sender, receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)
+        before = wire.dut.counters()["rx_packets"]
+
+        def send():
+            for number in range(count):
+                sender.send(struct.pack(">I", number) + pattern(number % 1400, number))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            for number in range(count):
+                got = receiver.recvmsg(2000)[0]
+                assert got == struct.pack(">I", number) + pattern(number % 1400, number), \
+                    f"datagram {number} is {struct.unpack('>I', got[:4])[0]}"
+        finally:
+            thread.join()
+        wait_for("the counter", lambda: wire.dut.counters()["rx_packets"] - before >= count)
+
+
+if __name__ == "__main__":
+    cases.main(to_the_dut_ipv4, to_the_dut_ipv6, to_the_peer_ipv4, to_the_peer_ipv6,
+               a_short_buffer_gets_the_head_and_the_true_length,
+               checksums_on_the_wire_are_right, broadcast_and_multicast_datagrams_arrive,
+               a_thousand_in_a_row_arrive_in_order)
