@@ -6,6 +6,7 @@
  */
 #include <linux/hrtimer_types.h>
 
+#include <asm/ioctls.h>
 #include <linux/errqueue.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>

@@ -10,12 +10,19 @@
 #define RNET_HELPERS_H
 
 #include <linux/netdevice.h>
+#include <linux/seq_file.h>
 #include <linux/skbuff.h>
+#include <linux/socket.h>
+#include <linux/sockptr.h>
+#include <linux/spinlock.h>
+#include <net/sock.h>
 
 /* helpers/netdevice.c */
 void rnet_helper_dev_hold(struct net_device *dev);
 void rnet_helper_dev_put(struct net_device *dev);
 struct net *rnet_helper_dev_net(const struct net_device *dev);
+void rnet_helper_get_net(struct net *net);
+void rnet_helper_put_net(struct net *net);
 
 /* helpers/netdriver.c */
 void rnet_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags);
@@ -59,6 +66,75 @@ void rnet_helper_kfree_skb_reason(struct sk_buff *skb, enum skb_drop_reason reas
 bool rnet_helper_skb_shared(const struct sk_buff *skb);
 unsigned int rnet_helper_skb_tailroom(const struct sk_buff *skb);
 unsigned int rnet_helper_skb_headroom(const struct sk_buff *skb);
+void rnet_helper_skb_reset_network_header(struct sk_buff *skb);
+void rnet_helper_skb_shift_data(struct sk_buff *skb, unsigned int len);
 void rnet_helper_skb_tx_timestamp(struct sk_buff *skb);
+
+/* helpers/sync.c */
+void rnet_helper_spin_lock_bh(spinlock_t *lock);
+void rnet_helper_spin_unlock_bh(spinlock_t *lock);
+
+/* helpers/sock.c */
+void *rnet_helper_net_generic(const struct net *net, unsigned int id);
+bool rnet_helper_net_ns_capable(const struct net *net, int cap);
+void rnet_helper_sock_hold(struct sock *sk);
+void rnet_helper_sock_put(struct sock *sk);
+void rnet_helper_sock_orphan(struct sock *sk);
+void rnet_helper_lock_sock(struct sock *sk);
+bool rnet_helper_sock_flag(const struct sock *sk, enum sock_flags flag);
+void rnet_helper_sock_inuse(struct sock *sk, int delta);
+void rnet_helper_sock_list_add(struct sock *sk, struct hlist_head *list);
+bool rnet_helper_sock_list_del(struct sock *sk);
+struct sock *rnet_helper_sock_list_first(const struct hlist_head *list);
+struct sock *rnet_helper_sock_list_next(const struct sock *sk);
+void rnet_helper_sock_report_error(struct sock *sk, int err);
+void rnet_helper_sock_purge(struct sock *sk);
+int rnet_helper_sock_inq(struct sock *sk);
+int rnet_helper_sock_outq(const struct sock *sk);
+unsigned int rnet_helper_sock_rmem(const struct sock *sk);
+void rnet_helper_sock_queue_lock(struct sock *sk);
+void rnet_helper_sock_queue_unlock(struct sock *sk);
+unsigned int rnet_helper_sock_refcount(const struct sock *sk);
+unsigned long rnet_helper_sock_inode(const struct sock *sk);
+unsigned int rnet_helper_sock_uid(struct seq_file *seq, const struct sock *sk);
+int rnet_helper_copy_from_sockptr(void *to, sockptr_t from, size_t len);
+void rnet_helper_sockcm_init(struct sockcm_cookie *cookie, const struct sock *sk);
+struct sk_buff *rnet_helper_sock_alloc_packet(struct sock *sk, unsigned int headroom,
+					      unsigned int tailroom, unsigned int linear,
+					      unsigned int paged, int noblock, int *err);
+void rnet_helper_sock_prepare_packet(struct sock *sk, struct sk_buff *skb,
+				     struct net_device *dev, const struct sockcm_cookie *cookie,
+				     __be16 protocol, bool no_fcs);
+int rnet_helper_inet_dgram_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+
+/* helpers/packet.c */
+bool rnet_helper_packet_view(struct sk_buff *skb, bool link);
+unsigned int rnet_helper_packet_filter(struct sk_buff *skb, const struct sock *sk);
+struct sk_buff *rnet_helper_packet_take(struct sk_buff *skb, unsigned char *data,
+					unsigned int len, unsigned int snaplen,
+					enum skb_drop_reason reason);
+void rnet_helper_packet_queue_begin(struct sock *sk, struct sk_buff *skb);
+void rnet_helper_packet_queue_commit(struct sock *sk, struct sk_buff *skb);
+bool rnet_helper_sock_rcvbuf_full(const struct sock *sk);
+void rnet_helper_sk_drops_inc(struct sock *sk);
+void rnet_helper_sock_recv_cmsgs(struct msghdr *msg, struct sock *sk, struct sk_buff *skb);
+int rnet_helper_packet_link_address(const struct sk_buff *skb, unsigned char *addr);
+__be16 rnet_helper_packet_inner_protocol(const struct sk_buff *skb);
+bool rnet_helper_packet_header_copy(const struct sk_buff *skb, unsigned int mac_offset,
+				    void *to, unsigned int len);
+bool rnet_helper_packet_vlan_tag(const struct sk_buff *skb, u16 *tci, u16 *tpid);
+bool rnet_helper_skb_csum_unnecessary(const struct sk_buff *skb);
+bool rnet_helper_skb_is_gso_tcp(const struct sk_buff *skb);
+bool rnet_helper_dev_has_header(const struct net_device *dev);
+bool rnet_helper_is_vlan_dev(const struct net_device *dev);
+unsigned int rnet_helper_ll_reserved_space(const struct net_device *dev, unsigned int header);
+bool rnet_helper_netif_supports_nofcs(struct net_device *dev);
+int rnet_helper_dev_hard_header(struct sk_buff *skb, struct net_device *dev,
+				unsigned short type, const void *daddr, unsigned int len);
+bool rnet_helper_packet_validate_header(struct sk_buff *skb, const struct net_device *dev);
+bool rnet_helper_packet_is_vlan(const struct sk_buff *skb, const struct net_device *dev);
+void rnet_helper_packet_parse_headers(struct sk_buff *skb, struct net_device *dev,
+				      bool find_protocol);
+int rnet_helper_packet_xmit(struct sk_buff *skb, struct net_device *dev);
 
 #endif /* RNET_HELPERS_H */

@@ -9,6 +9,8 @@
 //! | [`bound`] | values that must end before their device is unbound | `devm_*` |
 //! | [`dma`] | checked access to coherent memory that a device writes | pointers |
 //! | [`irq`] | an interrupt line that is requested while an interface is up | `request_irq()` |
+//! | [`lock`] | a spinlock that process context and softirqs share | `spin_lock_bh()` |
+//! | [`procfs`] | files in `/proc/net` | `proc_create_net_single()` |
 //! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
 
 #![allow(unsafe_code)]
@@ -18,4 +20,6 @@
 pub(crate) mod bound;
 pub(crate) mod dma;
 pub(crate) mod irq;
+pub(crate) mod lock;
 pub(crate) mod pci;
+pub(crate) mod procfs;

@@ -7,7 +7,13 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-use crate::bindings;
+use crate::{
+    bindings,
+    net::{
+        context::Rtnl,
+        namespace::Namespace, //
+    },
+};
 use core::ptr::NonNull;
 use kernel::{
     prelude::*,
@@ -117,5 +123,80 @@ impl Device {
     pub(crate) fn hard_header_len(&self) -> u16 {
         // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
         unsafe { (&raw const (*self.as_raw()).hard_header_len).read_volatile() }
+    }
+
+    /// The least length of a link-layer header of this device, in bytes.
+    #[inline]
+    pub(crate) fn min_header_len(&self) -> u16 {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        u16::from(unsafe { (&raw const (*self.as_raw()).min_header_len).read_volatile() })
+    }
+
+    /// The bytes that the device wants behind a packet.
+    #[inline]
+    pub(crate) fn needed_tailroom(&self) -> u16 {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        unsafe { (&raw const (*self.as_raw()).needed_tailroom).read_volatile() }
+    }
+
+    /// The bytes to reserve before a packet whose link header has `header_len` bytes:
+    /// `LL_RESERVED_SPACE_EX()`.
+    #[inline]
+    pub(crate) fn reserved_headroom(&self, header_len: u16) -> u32 {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::ll_reserved_space(self.as_raw(), c_uint::from(header_len)) }
+    }
+
+    /// Whether the link layer has a header that others may see: `dev_has_header()`.
+    #[inline]
+    pub(crate) fn has_header(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::dev_has_header(self.as_raw()) }
+    }
+
+    /// Whether it is a VLAN on top of another device.
+    pub(crate) fn is_vlan(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::is_vlan_dev(self.as_raw()) }
+    }
+
+    /// Whether it can send a frame whose checksum (FCS) the sender has supplied.
+    pub(crate) fn supports_no_fcs(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_supports_nofcs(self.as_raw()) }
+    }
+
+    /// Copies the link-layer address into `to` and returns its length in bytes.
+    ///
+    /// It may be half changed unless RTNL is held, as for each reader in C.
+    pub(crate) fn copy_address(&self, to: &mut [u8; bindings::MAX_ADDR_LEN as usize]) -> u8 {
+        let len = self.addr_len().min(bindings::MAX_ADDR_LEN as u8);
+        // SAFETY: By the type invariant the device is valid; its address is valid until the device is
+        // freed.
+        let address = unsafe { (*self.as_raw()).dev_addr };
+        for (offset, byte) in to.iter_mut().take(usize::from(len)).enumerate() {
+            // SAFETY: The address has at least `addr_len` bytes, and `offset` is less; a byte is read
+            // in one piece.
+            *byte = unsafe { address.add(offset).read_volatile() };
+        }
+        len
+    }
+
+    /// Whether the device is in `namespace`. It may move at any time unless RTNL is held.
+    #[inline]
+    pub(crate) fn is_in(&self, namespace: &Namespace) -> bool {
+        // SAFETY: By the type invariant the device is valid. The pointer is only compared.
+        let current = unsafe { (&raw const (*self.as_raw()).nd_net.net).read_volatile() };
+        current == namespace.as_raw()
+    }
+
+    /// The namespace that the device is in. It cannot move, nor can the namespace end, under RTNL.
+    #[inline]
+    pub(crate) fn namespace<'a>(&'a self, _rtnl: &'a Rtnl<'_>) -> &'a Namespace {
+        // SAFETY: By the type invariant the device is valid.
+        let current = unsafe { (*self.as_raw()).nd_net.net };
+        // SAFETY: A device moves under RTNL only, which the caller holds for `'a`, and a namespace does
+        // not end while it has devices.
+        unsafe { Namespace::from_raw(current) }
     }
 }

@@ -10,11 +10,41 @@
 //! | [`context`] | tokens: proof that code runs where it may call what it calls | comments |
 //! | [`skbuff`] | a packet with one owner | `struct sk_buff` |
 //! | [`device`] | a network interface, as anyone may see it | `struct net_device` |
+//!
+//! A socket family begins with [`socket`], which says what it must do. It uses:
+//!
+//! | module | what | in C |
+//! |---|---|---|
+//! | [`socket`] | family, registration, list of sockets | `struct net_proto_family` |
+//! | [`sock`] | a socket with Rust state | `struct sock`, `struct proto` |
+//! | [`operations`] | system calls on a socket | `struct proto_ops` |
+//! | [`message`], [`sockopt`] | what these calls carry | `struct msghdr`, `sockopt_t` |
+//! | [`packet_type`], [`filter`] | packet hooks, and what a socket wants to see | `struct packet_type` |
+//! | [`packet`], [`datagram`] | packets that others may have too; those in the receive queue | `struct sk_buff` |
+//! | [`transmit`] | packets on their way to a device | `sock_alloc_send_pskb()` |
+//! | [`membership`] | having a device receive more | `dev_set_promiscuity()` |
+//! | [`namespace`], [`pernet`] | network namespaces, and what is kept for each | `struct net` |
+//! | [`notifier`], [`rtnl`] | what happens to devices, and the mutex that serialises it | `struct notifier_block` |
 
 #![allow(unsafe_code)]
 // Both modules of this project compile this folder; each uses its own part of it.
 #![allow(dead_code)]
 
 pub(crate) mod context;
+pub(crate) mod datagram;
 pub(crate) mod device;
+pub(crate) mod filter;
+pub(crate) mod membership;
+pub(crate) mod message;
+pub(crate) mod namespace;
+pub(crate) mod notifier;
+pub(crate) mod operations;
+pub(crate) mod packet;
+pub(crate) mod packet_type;
+pub(crate) mod pernet;
+pub(crate) mod rtnl;
 pub(crate) mod skbuff;
+pub(crate) mod sock;
+pub(crate) mod socket;
+pub(crate) mod sockopt;
+pub(crate) mod transmit;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/netdevice.h>
+#include <net/net_namespace.h>
 #include "../helpers.h"
 
 void rnet_helper_dev_hold(struct net_device *dev)
@@ -15,4 +16,14 @@ void rnet_helper_dev_put(struct net_device *dev)
 struct net *rnet_helper_dev_net(const struct net_device *dev)
 {
 	return dev_net(dev);
+}
+
+void rnet_helper_get_net(struct net *net)
+{
+	get_net(net);
+}
+
+void rnet_helper_put_net(struct net *net)
+{
+	put_net(net);
 }

@@ -26,3 +26,14 @@ void rnet_helper_skb_tx_timestamp(struct sk_buff *skb)
 {
 	skb_tx_timestamp(skb);
 }
+
+void rnet_helper_skb_reset_network_header(struct sk_buff *skb)
+{
+	skb_reset_network_header(skb);
+}
+
+/* Give back @len bytes of headroom of a packet that has no content yet. */
+void rnet_helper_skb_shift_data(struct sk_buff *skb, unsigned int len)
+{
+	skb_reserve(skb, -(int)len);
+}

@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packet hooks: a function that sees each packet of a protocol, a device, a namespace.
+//!
+//! A hook is in one of three states, each of them a type, and a transition consumes the old value:
+//!
+//! ```text
+//!             hook()                unhook()
+//!     Idle ------------> Hooked -----------------> Detached
+//!      ^                                               |
+//!      +------ synchronize() sleeps, try_reclaim() ----+
+//! ```
+//!
+//! None of `hook`, `unhook` and the drop of any of them sleeps, so all of them can be called in process
+//! context under a spinlock: in a notification, in `bind()`. (Not in a softirq: the kernel's lock of
+//! its lists of hooks is not made for that.) The price is [`Detached`]: the kernel's list no longer
+//! has the hook, but another CPU may be about to call it. Until an RCU grace period has passed, its
+//! memory must stay, it must not be put on a list again, and the socket must not go. A `Detached`
+//! keeps all that; when it is dropped, the memory and the reference to the socket are given back after
+//! the grace period, whoever waits for it.
+//!
+//! # To receive packets
+//!
+//! 1. Implement [`Handler`] for the [`Protocol`].
+//! 2. Make an [`Idle`] when the socket is created, where it may fail.
+//! 3. Under the lock that guards the state of the binding, [`Idle::hook`] it. A device is given as
+//!    [`Listed`]: the notification that it goes away is then still to come.
+//! 4. On that notification, and when the socket is released, [`Hooked::unhook`] it.
+//!
+//! To rebind, either wait for the grace period with no lock held and hook the same [`Idle`] again, or
+//! make a second one before the lock is taken, and swap them under it.
+//!
+//! # The packet
+//!
+//! The kernel gives one packet to all hooks in turn, so a [`Received`] packet can only be read. The
+//! one exception that reception needs is [`View`]: for the filter, the data pointer is moved to the
+//! header that the socket wants to see first, and moved back when the view is dropped. That is sound
+//! because the hooks of one packet are called one after another, by one CPU. Who wants to keep the
+//! packet turns the view into an [`SkBuff`], which costs a clone if others have the packet too.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    bindings,
+    net::{
+        context::{
+            BottomHalf,
+            Process, //
+        },
+        device::Device,
+        namespace::Listed,
+        packet::{
+            Be16,
+            Packet, //
+        },
+        skbuff::{
+            DropReason,
+            SkBuff, //
+        },
+        sock::{
+            Protocol,
+            Sock, //
+        },
+    },
+};
+use core::{
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    alloc::Flags,
+    prelude::*,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::NotThreadSafe, //
+};
+
+/// A protocol whose sockets receive packets by a hook.
+pub(crate) trait Handler: Protocol {
+    /// A packet has come that a hook of `sock` is for. Softirq, or bottom halves off.
+    ///
+    /// It is called for packets of the socket's namespace only, and not for packets that the same
+    /// socket has sent. To drop `packet` means that it is not for this socket, which is no loss.
+    fn receive(sock: &Sock<Self>, packet: Received<'_>, bottom_half: &mut BottomHalf<'_>);
+}
+
+/// Which packets a hook is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Match<'a> {
+    /// The protocol: an Ethernet type, `ETH_P_ALL`, or a pseudo protocol such as `ETH_P_802_2`.
+    pub(crate) protocol: Be16,
+    /// One device only, or all in the namespace.
+    pub(crate) device: Option<Listed<'a>>,
+    /// Leave out what this machine sends.
+    pub(crate) ignore_outgoing: bool,
+}
+
+/// The memory of a hook.
+struct Inner {
+    packet_type: bindings::packet_type,
+    rcu: bindings::callback_head,
+}
+
+/// The owner of the memory of a hook, which is on no list.
+///
+/// # Invariants
+///
+/// The pointer came from a `KBox<Inner>` that this value owns.
+struct Memory(NonNull<Inner>);
+
+// SAFETY: The memory of a hook is not bound to a thread.
+unsafe impl Send for Memory {}
+
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    #[inline]
+    fn packet_type(&self) -> *mut bindings::packet_type {
+        // SAFETY: By the type invariant the memory is valid; only a pointer is made.
+        unsafe { &raw mut (*self.0.as_ptr()).packet_type }
+    }
+
+    fn set_ignore_outgoing(&self, ignore: bool) {
+        // SAFETY: By the type invariant the memory is valid. The kernel reads the byte without a lock,
+        // and both values are right.
+        unsafe { (&raw mut (*self.packet_type()).ignore_outgoing).write_volatile(ignore) };
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the memory is a box that this value owns.
+        drop(unsafe { KBox::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// A hook that is on no list, and that no CPU is looking at.
+#[must_use]
+pub(crate) struct Idle(Memory);
+
+impl Idle {
+    /// Allocates a hook. Fails with `ENOMEM`.
+    pub(crate) fn new(flags: Flags) -> Result<Self> {
+        let inner = KBox::new(
+            Inner {
+                packet_type: pin_init::zeroed(),
+                rcu: pin_init::zeroed(),
+            },
+            flags,
+        )?;
+        // INVARIANT: The pointer is the box's.
+        Ok(Self(Memory(NonNull::from(KBox::leak(inner)))))
+    }
+
+    /// Hooks the socket: from now on it receives the packets that `packets` describes.
+    ///
+    /// Does not sleep. Process context; a spinlock may be held.
+    pub(crate) fn hook<T: Handler>(self, sock: &Sock<T>, packets: Match<'_>) -> Hooked<T> {
+        let device = packets.device.map(|listed| ARef::from(&*listed));
+        let packet_type = self.0.packet_type();
+        let filled = bindings::packet_type {
+            type_: packets.protocol.raw(),
+            ignore_outgoing: packets.ignore_outgoing,
+            dev: device
+                .as_ref()
+                .map_or(core::ptr::null_mut(), |device| device.as_raw().cast()),
+            func: Some(receive_callback::<T>),
+            af_packet_net: sock.namespace().as_raw(),
+            af_packet_priv: sock.as_raw().cast(),
+            ..pin_init::zeroed()
+        };
+        // SAFETY: The memory is valid by its invariant, and nobody else looks at an idle hook.
+        unsafe { packet_type.write(filled) };
+        // SAFETY: The hook is complete and on no list. It stays where it is, and the socket (with its
+        // namespace) and the device live, until it was removed and a grace period has passed. The
+        // device is listed, so its list of hooks is in use.
+        unsafe { bindings::dev_add_pack(packet_type) };
+        // INVARIANT: The hook was just added.
+        Hooked {
+            memory: ManuallyDrop::new(self.0),
+            sock: ManuallyDrop::new(ARef::from(sock)),
+            device: ManuallyDrop::new(device),
+        }
+    }
+
+    /// Whether packets that this machine sends will be left out.
+    pub(crate) fn set_ignore_outgoing(&self, ignore: bool) {
+        self.0.set_ignore_outgoing(ignore);
+    }
+}
+
+/// A hook that the kernel calls. Dropping it removes it, as [`Hooked::unhook`] does.
+///
+/// # Invariants
+///
+/// `memory` is on a list of the kernel, under the socket and the device of this value. The three fields
+/// are initialised until the drop.
+#[must_use = "the hook is removed when this is dropped"]
+pub(crate) struct Hooked<T: Handler> {
+    memory: ManuallyDrop<Memory>,
+    sock: ManuallyDrop<ARef<Sock<T>>>,
+    device: ManuallyDrop<Option<ARef<Device>>>,
+}
+
+impl<T: Handler> Hooked<T> {
+    /// Removes the hook. Does not sleep. Process context; a spinlock may be held.
+    ///
+    /// The reference to the device is given back at once; that to the socket stays in the result.
+    pub(crate) fn unhook(self) -> Detached<T> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, and used no more after this call.
+        unsafe { Self::take(&mut this) }
+    }
+
+    /// The device that the hook is on, unless it is on all.
+    #[inline]
+    pub(crate) fn device(&self) -> Option<&Device> {
+        self.device.as_deref()
+    }
+
+    /// Whether packets that this machine sends are left out.
+    pub(crate) fn set_ignore_outgoing(&self, ignore: bool) {
+        self.memory.set_ignore_outgoing(ignore);
+    }
+
+    /// # Safety
+    ///
+    /// The fields must be initialised; they are not any more when this returns.
+    unsafe fn take(this: &mut Self) -> Detached<T> {
+        // SAFETY: By the type invariant the hook is on the list that its device and its namespace, both
+        // alive, and its protocol say.
+        unsafe { bindings::__dev_remove_pack(this.memory.packet_type()) };
+        // SAFETY: The caller guarantees that the field is initialised and not used again. The device is
+        // not looked for through the hook any more: those who still see it have the device otherwise.
+        unsafe { ManuallyDrop::drop(&mut this.device) };
+        // INVARIANT: The hook is on no list, and the cookie is taken after it was removed.
+        Detached {
+            // SAFETY: As for the device.
+            memory: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut this.memory) }),
+            // SAFETY: As for the device.
+            sock: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut this.sock) }),
+            // SAFETY: The call has no conditions.
+            cookie: unsafe { bindings::get_state_synchronize_rcu() },
+        }
+    }
+}
+
+impl<T: Handler> Drop for Hooked<T> {
+    fn drop(&mut self) {
+        // SAFETY: The fields are initialised until here, by the type invariant.
+        drop(unsafe { Self::take(self) });
+    }
+}
+
+/// A hook that is on no list any more, but that another CPU may still be looking at.
+///
+/// Dropping it is fine in any context but a hard interrupt: what it owns is given back after a grace
+/// period.
+///
+/// # Invariants
+///
+/// `memory` is on no list, and the grace period that `cookie` stands for began after it was removed.
+/// Both other fields are initialised until the drop.
+#[must_use = "the memory of the hook can be used again after `synchronize`"]
+pub(crate) struct Detached<T: Handler> {
+    memory: ManuallyDrop<Memory>,
+    sock: ManuallyDrop<ARef<Sock<T>>>,
+    cookie: c_ulong,
+}
+
+impl<T: Handler> Detached<T> {
+    /// Waits until no CPU is looking at the hook. Sleeps, unless that time has come already.
+    ///
+    /// When it returns, no packet will reach the socket by this hook.
+    pub(crate) fn synchronize(self, _context: &Process<'_>) -> Idle {
+        if !self.is_quiet() {
+            // SAFETY: The token says that sleeping is allowed.
+            unsafe { bindings::synchronize_net() };
+        }
+        self.into_idle()
+    }
+
+    /// The hook, if no CPU can be looking at it any more; otherwise this value again.
+    pub(crate) fn try_reclaim(self) -> Result<Idle, Self> {
+        if self.is_quiet() {
+            Ok(self.into_idle())
+        } else {
+            Err(self)
+        }
+    }
+
+    /// Whether the grace period is over.
+    fn is_quiet(&self) -> bool {
+        // SAFETY: The call takes a value of `get_state_synchronize_rcu()`.
+        unsafe { bindings::poll_state_synchronize_rcu(self.cookie) }
+    }
+
+    /// Takes the memory; the grace period must be over.
+    fn into_idle(self) -> Idle {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, and the field not used again. No hook is running any more that
+        // borrows the socket.
+        unsafe { ManuallyDrop::drop(&mut this.sock) };
+        // SAFETY: As above.
+        Idle(unsafe { ManuallyDrop::take(&mut this.memory) })
+    }
+}
+
+impl<T: Handler> Drop for Detached<T> {
+    fn drop(&mut self) {
+        if self.is_quiet() {
+            // SAFETY: The grace period is over, and the field is not used again.
+            unsafe { ManuallyDrop::drop(&mut self.sock) };
+            // SAFETY: As above.
+            unsafe { ManuallyDrop::drop(&mut self.memory) };
+            return;
+        }
+        let inner = self.memory.0.as_ptr();
+        // The reference to the socket stays in `af_packet_priv`, where it was all the time.
+        // SAFETY: The memory is valid by its invariant and belongs to the callback from now on. `rcu` is
+        // used for nothing else.
+        unsafe { bindings::call_rcu(&raw mut (*inner).rcu, Some(free_callback::<T>)) };
+    }
+}
+
+/// Gives back what a [`Detached`] owned: a grace period has passed. Softirq.
+///
+/// # Safety
+///
+/// `head` must be the `rcu` of an [`Inner`] whose owner was a `Detached<T>` that was dropped.
+unsafe extern "C" fn free_callback<T: Handler>(head: *mut bindings::callback_head) {
+    // SAFETY: The caller guarantees that `head` is that field.
+    let inner = unsafe { kernel::container_of!(head, Inner, rcu) };
+    // INVARIANT: The pointer was that of a `Memory` which was not dropped.
+    // SAFETY: A pointer into a box is not null.
+    let memory = Memory(unsafe { NonNull::new_unchecked(inner) });
+    // SAFETY: The memory is valid by its invariant.
+    let sock = unsafe { (*memory.packet_type()).af_packet_priv };
+    drop(memory);
+    if let Some(sock) = NonNull::new(sock.cast::<Sock<T>>()) {
+        // SAFETY: The hook owned a reference to its socket, which is given back here, once. The family
+        // waits for this callback to return before the module goes: see `socket::Registration`.
+        unsafe { Sock::dec_ref(sock) };
+    }
+}
+
+/// A packet has come: `packet_type::func`.
+///
+/// # Safety
+///
+/// Only the kernel may call it, for a hook of the protocol `T`.
+unsafe extern "C" fn receive_callback<T: Handler>(
+    skb: *mut bindings::sk_buff,
+    dev: *mut bindings::net_device,
+    packet_type: *mut bindings::packet_type,
+    orig_dev: *mut bindings::net_device,
+) -> c_int {
+    // INVARIANT: The kernel hands over one count, and calls the hooks of a packet one after another.
+    let packet = Received {
+        skb: match NonNull::new(skb) {
+            Some(skb) => skb,
+            None => return 0,
+        },
+        // SAFETY: The device of a packet lives as long as it is being received.
+        device: unsafe { Device::from_raw(dev.cast()) },
+        // SAFETY: As above.
+        original_device: unsafe { Device::from_raw(orig_dev.cast()) },
+        _not_send: NotThreadSafe,
+    };
+    // SAFETY: The hook is valid until a grace period after its removal, and this is an RCU read
+    // section.
+    let sock = unsafe { (*packet_type).af_packet_priv };
+    // SAFETY: The hook holds a reference to its socket for just as long.
+    let sock = unsafe { Sock::<T>::from_raw(sock.cast()) };
+    if packet.packet_type() == bindings::PACKET_LOOPBACK as u8
+        || !packet.device.is_in(sock.namespace())
+    {
+        return 0;
+    }
+    // SAFETY: Packets are delivered in softirq context or with bottom halves off.
+    let mut bottom_half = unsafe { BottomHalf::assume() };
+    T::receive(sock, packet, &mut bottom_half);
+    0
+}
+
+/// A packet that a hook was given: read-only, since other hooks are given the same one.
+///
+/// Dropped, it goes on its way.
+///
+/// # Invariants
+///
+/// The pointer is to an initialised `struct sk_buff` of which this value owns one count. While the
+/// value lives, nobody else reads or writes the packet: whoever owns another count is the caller of the
+/// hook, or waits for its return.
+pub(crate) struct Received<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    device: &'a Device,
+    original_device: &'a Device,
+    _not_send: NotThreadSafe,
+}
+
+impl Deref for Received<'_> {
+    type Target = Packet;
+
+    #[inline]
+    fn deref(&self) -> &Packet {
+        // SAFETY: The packet is valid by the type invariant, and does not change while it is borrowed.
+        unsafe { Packet::from_raw(self.skb.as_ptr()) }
+    }
+}
+
+impl<'a> Received<'a> {
+    /// The device that the packet came in through or goes out through.
+    #[inline]
+    pub(crate) fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// The device that the packet came in through at first, below bonds, bridges and VLANs.
+    #[inline]
+    pub(crate) fn original_device(&self) -> &'a Device {
+        self.original_device
+    }
+
+    /// Looks at the packet from `layer` on.
+    ///
+    /// `None` if the packet does not have that header where it says; then it was dropped.
+    #[inline]
+    pub(crate) fn view(self, layer: Layer) -> Option<View<'a>> {
+        let skb = self.skb.as_ptr();
+        // SAFETY: By the type invariant the packet is valid.
+        let (data, len) = unsafe { ((*skb).data, (*skb).len) };
+        // A device without link header hides it: what a hook sees is the network header.
+        if self.device.has_header() {
+            // SAFETY: By the type invariant nobody else uses the packet; the view restores it.
+            let moved = unsafe { bindings::packet_view(skb, matches!(layer, Layer::Link)) };
+            if !moved {
+                return None;
+            }
+        }
+        // INVARIANT: `data` and `len` are what they were.
+        Some(View {
+            packet: ManuallyDrop::new(self),
+            data,
+            len,
+        })
+    }
+
+    /// The C object, whose count the caller takes over.
+    #[inline]
+    fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).skb.as_ptr()
+    }
+}
+
+impl Drop for Received<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant this value owns one count; it ends here.
+        unsafe { bindings::consume_skb(self.skb.as_ptr()) };
+    }
+}
+
+/// The header from which on a packet is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    /// The header of the link layer, if the device has one: what `SOCK_RAW` sees.
+    Link,
+    /// The header of the network layer: what `SOCK_DGRAM` sees.
+    Network,
+}
+
+/// A received packet whose data begins at a chosen header. Dropped, the packet is as it was.
+///
+/// # Invariants
+///
+/// `packet` is initialised until the drop; `data` and `len` are what its data pointer and length were.
+pub(crate) struct View<'a> {
+    packet: ManuallyDrop<Received<'a>>,
+    data: *mut u8,
+    len: u32,
+}
+
+impl Deref for View<'_> {
+    type Target = Packet;
+
+    #[inline]
+    fn deref(&self) -> &Packet {
+        &self.packet
+    }
+}
+
+impl<'a> View<'a> {
+    /// The device that the packet came in through or goes out through.
+    #[inline]
+    pub(crate) fn device(&self) -> &'a Device {
+        self.packet.device
+    }
+
+    /// The device that the packet came in through at first, below bonds, bridges and VLANs.
+    #[inline]
+    pub(crate) fn original_device(&self) -> &'a Device {
+        self.packet.original_device
+    }
+
+    /// Writes the sender's link-layer address to `to` and returns its length, which may be 0.
+    #[inline]
+    pub(crate) fn link_address(&self, to: &mut [u8; bindings::MAX_ADDR_LEN as usize]) -> u8 {
+        // SAFETY: The packet is valid and has its device; no link layer has an address longer than
+        // `MAX_ADDR_LEN`.
+        let len = unsafe { bindings::packet_link_address(self.as_raw(), to.as_mut_ptr()) };
+        u8::try_from(len).unwrap_or(0)
+    }
+
+    /// Gives up the packet: it was lost, and this is why. It is restored first.
+    #[inline]
+    pub(crate) fn drop_reason(self, reason: DropReason) {
+        let skb = self.restore().into_raw();
+        // SAFETY: The count that the packet owned is given up here.
+        unsafe { bindings::kfree_skb_reason(skb, reason as u32) };
+    }
+
+    /// Makes the packet the caller's own, with its data as this view shows it, at most `snap_len`
+    /// bytes of it.
+    ///
+    /// If others have the packet too, it is restored for them, and cloned. `ENOMEM` when that or the
+    /// cutting fails; the packet was dropped then, as a loss of the socket.
+    #[inline]
+    pub(crate) fn into_packet(self, snap_len: u32) -> Result<SkBuff> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, so the count of the packet goes to the call. Nobody else uses
+        // the packet, and `data` and `len` are what they were, by the type invariant.
+        let skb = unsafe {
+            bindings::packet_take(
+                this.as_raw(),
+                this.data,
+                this.len,
+                snap_len,
+                DropReason::PacketSockError as u32,
+            )
+        };
+        // SAFETY: A packet that the call returns has one count, and it is ours.
+        Ok(unsafe { SkBuff::from_raw(NonNull::new(skb).ok_or(ENOMEM)?) })
+    }
+
+    /// Moves the data pointer back.
+    #[inline]
+    fn restore(self) -> Received<'a> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, and not used after this call.
+        unsafe { Self::take(&mut this) }
+    }
+
+    /// # Safety
+    ///
+    /// `packet` must be initialised; it is not any more when this returns.
+    #[inline]
+    unsafe fn take(this: &mut Self) -> Received<'a> {
+        let skb = this.packet.skb.as_ptr();
+        // SAFETY: By the invariant of `Received` nobody else uses the packet, and by that of `View` this
+        // is what it was.
+        unsafe { (*skb).data = this.data };
+        // SAFETY: As above.
+        unsafe { (*skb).len = this.len };
+        // SAFETY: The caller guarantees that the field is initialised and not used again.
+        unsafe { ManuallyDrop::take(&mut this.packet) }
+    }
+}
+
+impl Drop for View<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The field is initialised until here, by the type invariant.
+        drop(unsafe { Self::take(self) });
+    }
+}
