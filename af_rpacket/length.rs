@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lengths: how much of a frame is kept, how much of it is copied, and how long one may be.
+//! Lengths: how much of a frame is copied, and how long one may be.
 //!
 //! The file has no kernel types beyond the prelude, so that `selftests/host` runs it as well.
 
@@ -17,37 +17,28 @@ const FCS_LEN: usize = 4;
 /// The length of an IPv6 header, the longest of the fixed network headers.
 const IPV6_HLEN: usize = 40;
 
-/// How much of a frame with `readable` bytes is kept if the socket's filter returned `verdict`;
-/// `None` if the filter did not want it.
-pub(crate) fn snapshot(readable: usize, verdict: u32) -> Option<usize> {
-    match usize::try_from(verdict) {
-        Ok(0) => None,
-        Ok(wanted) => Some(readable.min(wanted)),
-        Err(_) => Some(readable),
-    }
-}
-
 /// What one `recvmsg()` hands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Copy {
     /// How many bytes are copied.
-    pub(crate) length: usize,
+    pub(crate) length: u32,
     /// Whether the buffer was too short, which `MSG_TRUNC` in `msg_flags` tells.
     pub(crate) truncated: bool,
 }
 
 impl Copy {
     /// Fits what was kept of a frame into a buffer.
-    pub(crate) fn new(kept: usize, buffer: usize) -> Self {
+    pub(crate) fn new(kept: u32, buffer: usize) -> Self {
+        let room = u32::try_from(buffer).unwrap_or(u32::MAX);
         Self {
-            length: kept.min(buffer),
-            truncated: kept > buffer,
+            length: kept.min(room),
+            truncated: kept > room,
         }
     }
 
     /// What `recvmsg()` returns: with `MSG_TRUNC` among its flags, the length that a long enough
     /// buffer would have received.
-    pub(crate) fn returned(self, kept: usize, asked_for_length: bool) -> usize {
+    pub(crate) fn returned(self, kept: u32, asked_for_length: bool) -> u32 {
         if asked_for_length {
             kept
         } else {

@@ -30,11 +30,11 @@ const PACKET_MR_UNICAST: u16 = 3;
 
 /// What a device is to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filter<'a> {
-    /// Frames for a multicast address.
-    Multicast(&'a [u8]),
-    /// Frames for a further unicast address.
-    Unicast(&'a [u8]),
+pub(crate) enum Filter {
+    /// Frames for a multicast address, which is padded with zeros.
+    Multicast([u8; MAX_ADDRESS]),
+    /// Frames for a further unicast address, which is padded with zeros.
+    Unicast([u8; MAX_ADDRESS]),
     /// All multicast frames.
     AllMulti,
     /// All frames.
@@ -43,9 +43,12 @@ pub(crate) enum Filter<'a> {
 
 /// One membership that a program asks for, `struct packet_mreq`.
 ///
+/// Two requests are equal if they ask for the same. What a program put behind the address does not
+/// count.
+///
 /// # Invariants
 ///
-/// `length` is at most [`MAX_ADDRESS`].
+/// `length` is at most [`MAX_ADDRESS`], and all bytes of `address` behind it are zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     ifindex: i32,
@@ -74,18 +77,23 @@ impl Request {
         let (ifindex, rest) = bytes.split_first_chunk().ok_or(EINVAL)?;
         let (kind, rest) = rest.split_first_chunk().ok_or(EINVAL)?;
         let (length, rest) = rest.split_first_chunk().ok_or(EINVAL)?;
-        let address = rest.first_chunk().ok_or(EINVAL)?;
+        let address: &[u8; MAX_ADDRESS] = rest.first_chunk().ok_or(EINVAL)?;
 
         let length = usize::from(u16::from_ne_bytes(*length));
         if given < length.saturating_add(ADDRESS_OFFSET) {
             return Err(EINVAL);
         }
+        let mut padded = [0; MAX_ADDRESS];
+        for (to, from) in padded.iter_mut().zip(address.iter().take(length)) {
+            *to = *from;
+        }
+
         // INVARIANT: At most `MAX_SIZE` bytes were given, and `ADDRESS_OFFSET` of them are fixed.
         Ok(Self {
             ifindex: i32::from_ne_bytes(*ifindex),
             kind: u16::from_ne_bytes(*kind),
             length,
-            address: *address,
+            address: padded,
         })
     }
 
@@ -94,25 +102,14 @@ impl Request {
         self.ifindex
     }
 
-    fn address(&self) -> &[u8] {
-        self.address.get(..self.length).unwrap_or_default()
-    }
-
-    /// Whether both ask for the same. Bytes behind the address do not count.
-    fn is_same(&self, other: &Self) -> bool {
-        self.ifindex == other.ifindex
-            && self.kind == other.kind
-            && self.address() == other.address()
-    }
-
     /// What the device is to receive, or `None` for a kind that is not known: that one is accepted
     /// and counted, and has no effect.
-    fn filter(&self) -> Option<Filter<'_>> {
+    fn filter(&self) -> Option<Filter> {
         match self.kind {
-            PACKET_MR_MULTICAST => Some(Filter::Multicast(self.address())),
+            PACKET_MR_MULTICAST => Some(Filter::Multicast(self.address)),
             PACKET_MR_PROMISC => Some(Filter::Promiscuous),
             PACKET_MR_ALLMULTI => Some(Filter::AllMulti),
-            PACKET_MR_UNICAST => Some(Filter::Unicast(self.address())),
+            PACKET_MR_UNICAST => Some(Filter::Unicast(self.address)),
             _ => None,
         }
     }
@@ -120,9 +117,7 @@ impl Request {
     /// Checks that the address, if the kind needs one, is as long as those of the device.
     fn check_address(&self, address_length: usize) -> Result {
         match self.filter() {
-            Some(Filter::Multicast(address) | Filter::Unicast(address))
-                if address.len() != address_length =>
-            {
+            Some(Filter::Multicast(_) | Filter::Unicast(_)) if self.length != address_length => {
                 Err(EINVAL)
             }
             _ => Ok(()),
@@ -170,18 +165,14 @@ impl<M> List<M> {
         &mut self,
         request: Request,
         address_length: Option<usize>,
-        join: impl FnOnce(Filter<'_>) -> Result<M>,
+        join: impl FnOnce(Filter) -> Result<M>,
     ) -> Result {
         let address_length = address_length.ok_or(ENODEV)?;
         if request.length > address_length {
             return Err(EINVAL);
         }
 
-        if let Some(entry) = self
-            .0
-            .iter_mut()
-            .find(|entry| entry.request.is_same(&request))
-        {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.request == request) {
             entry.count = entry.count.checked_add(1).ok_or(ENOBUFS)?;
             return Ok(());
         }
@@ -209,7 +200,7 @@ impl<M> List<M> {
             .0
             .iter_mut()
             .enumerate()
-            .find(|(_, entry)| entry.request.is_same(request))?;
+            .find(|(_, entry)| entry.request == *request)?;
 
         entry.count = entry.count.saturating_sub(1);
         if entry.count > 0 {
@@ -218,24 +209,23 @@ impl<M> List<M> {
         self.0.remove(index).ok()?.joined
     }
 
-    /// Drops all memberships of one device. `leave` gives each back to it.
-    pub(crate) fn drop_device(&mut self, ifindex: i32, mut leave: impl FnMut(M)) {
-        self.0.retain(|entry| {
-            let stays = entry.request.ifindex != ifindex;
-            if !stays {
-                if let Some(joined) = entry.joined.take() {
-                    leave(joined);
-                }
-            }
-            stays
-        });
+    /// Drops memberships of one device until there is something to give back to it, which is
+    /// returned; `None` when there is none left.
+    pub(crate) fn pop_device(&mut self, ifindex: i32) -> Option<M> {
+        self.pop_where(|request| request.ifindex == ifindex)
     }
 
-    /// Drops all memberships. `leave` gives each back to its device.
-    pub(crate) fn clear(&mut self, mut leave: impl FnMut(M)) {
-        while let Some(entry) = self.0.pop() {
-            if let Some(joined) = entry.joined {
-                leave(joined);
+    /// Drops memberships until there is something to give back to a device, which is returned;
+    /// `None` when the list is empty.
+    pub(crate) fn pop(&mut self) -> Option<M> {
+        self.pop_where(|_| true)
+    }
+
+    fn pop_where(&mut self, chosen: impl Fn(&Request) -> bool) -> Option<M> {
+        loop {
+            let index = self.0.iter().position(|entry| chosen(&entry.request))?;
+            if let Some(joined) = self.0.remove(index).ok()?.joined {
+                return Some(joined);
             }
         }
     }

@@ -148,21 +148,20 @@ impl Setting {
 }
 
 impl Query {
-    /// Checks one `getsockopt()` with room for `length` bytes.
+    /// Checks one `getsockopt()`. `room` is the number of bytes that there is room for, or what is
+    /// wrong with it.
     ///
     /// Room for less than the value has is not an error: the value is cut off.
     ///
     /// # Errors
     ///
-    /// `ENOPROTOOPT` for an unknown level, `EINVAL` for a negative length, `ENOPROTOOPT` for an
-    /// unknown option, in this order.
-    pub(crate) fn parse(level: i32, number: i32, length: i32) -> Result<Self> {
+    /// `ENOPROTOOPT` for an unknown level, what is wrong with `room` (`EINVAL` if it is negative),
+    /// `ENOPROTOOPT` for an unknown option, in this order.
+    pub(crate) fn parse(level: i32, number: i32, room: Result<usize>) -> Result<Self> {
         if level != SOL_PACKET {
             return Err(ENOPROTOOPT);
         }
-        if length < 0 {
-            return Err(EINVAL);
-        }
+        room?;
         find(number)?.gives.ok_or(ENOPROTOOPT)
     }
 }
@@ -179,6 +178,16 @@ pub(crate) struct Statistics {
 impl Statistics {
     /// `sizeof(struct tpacket_stats)`.
     pub(crate) const SIZE: usize = 8;
+
+    /// Counts a frame that was queued.
+    pub(crate) fn count_queued(&mut self) {
+        self.queued = self.queued.wrapping_add(1);
+    }
+
+    /// Counts a frame that was lost.
+    pub(crate) fn count_dropped(&mut self) {
+        self.dropped = self.dropped.wrapping_add(1);
+    }
 
     /// Writes a `struct tpacket_stats`. Its `tp_packets` includes those that were dropped; the
     /// counters have 32 bits and wrap.

@@ -114,11 +114,6 @@ pub mod alloc {
                 Err(RemoveError)
             }
         }
-
-        /// Keeps the elements for which `keep` is true.
-        pub fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
-            self.0.retain_mut(keep);
-        }
     }
 
     impl<T> Default for KVec<T> {

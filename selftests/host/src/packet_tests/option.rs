@@ -26,7 +26,7 @@ fn set_unreadable(number: i32, length: usize) -> Result<Setting> {
 }
 
 fn get(number: i32) -> Result<Query> {
-    Query::parse(SOL_PACKET, number, 4)
+    Query::parse(SOL_PACKET, number, Ok(4))
 }
 
 const EXISTING: [i32; 6] = [1, 2, 6, 8, 9, 23];
@@ -48,7 +48,7 @@ fn other_levels_are_refused_before_anything_else() {
         for number in EXISTING {
             let parsed = Setting::parse(level, number, 0, |_| Err(EFAULT));
             assert_eq!(parsed, Err(ENOPROTOOPT));
-            assert_eq!(Query::parse(level, number, -1), Err(ENOPROTOOPT));
+            assert_eq!(Query::parse(level, number, Err(EINVAL)), Err(ENOPROTOOPT));
         }
     }
 }
@@ -122,27 +122,33 @@ fn switches_can_be_read_back() {
 #[test]
 fn negative_length_is_refused_before_an_unknown_option() {
     for number in [6, 8, 999] {
-        assert_eq!(Query::parse(SOL_PACKET, number, -1), Err(EINVAL));
+        assert_eq!(Query::parse(SOL_PACKET, number, Err(EINVAL)), Err(EINVAL));
     }
     // Any room is enough, even none: the value is cut off.
-    assert_eq!(Query::parse(SOL_PACKET, 6, 0), Ok(Query::Statistics));
+    assert_eq!(Query::parse(SOL_PACKET, 6, Ok(0)), Ok(Query::Statistics));
 }
 
 #[test]
 fn statistics_count_what_was_dropped_as_arrived() {
-    let statistics = Statistics {
-        queued: 5,
-        dropped: 2,
-    };
+    let mut statistics = Statistics::default();
+    for _ in 0..5 {
+        statistics.count_queued();
+    }
+    for _ in 0..2 {
+        statistics.count_dropped();
+    }
     let mut expected = 7u32.to_ne_bytes().to_vec();
     expected.extend(2u32.to_ne_bytes());
     assert_eq!(statistics.encode().as_slice(), expected);
 
-    let wrapped = Statistics {
+    let mut wrapped = Statistics {
         queued: u32::MAX,
-        dropped: 3,
+        dropped: u32::MAX,
     };
-    assert_eq!(wrapped.encode()[..4], 2u32.to_ne_bytes());
+    assert_eq!(wrapped.encode()[..4], (u32::MAX - 1).to_ne_bytes());
+    wrapped.count_queued();
+    wrapped.count_dropped();
+    assert_eq!(wrapped, Statistics::default());
 }
 
 proptest! {
@@ -151,7 +157,7 @@ proptest! {
         level in prop_oneof![Just(SOL_PACKET), any::<i32>()],
         number in prop_oneof![0..70i32, any::<i32>()],
         bytes in prop::collection::vec(any::<u8>(), 0..64),
-        length: i32,
+        room: usize,
     ) {
         let parsed = Setting::parse(level, number, bytes.len(), |to| {
             prop_assert_copy(to, &bytes)
@@ -159,8 +165,8 @@ proptest! {
         if parsed.is_ok() {
             prop_assert!(level == SOL_PACKET && EXISTING.contains(&number));
         }
-        if Query::parse(level, number, length).is_ok() {
-            prop_assert!(level == SOL_PACKET && EXISTING.contains(&number) && length >= 0);
+        if Query::parse(level, number, Ok(room)).is_ok() {
+            prop_assert!(level == SOL_PACKET && EXISTING.contains(&number));
         }
     }
 }
