@@ -11,6 +11,16 @@
 //! | [`skbuff`] | a packet with one owner | `struct sk_buff` |
 //! | [`device`] | a network interface, as anyone may see it | `struct net_device` |
 //!
+//! A driver begins with [`driver`], which says what it must do. It uses:
+//!
+//! | module | what | in C |
+//! |---|---|---|
+//! | [`driver`] | a driver's own interface: operations, private data, registration | `struct net_device_ops` |
+//! | [`napi`] | the poll, with its budget | `struct napi_struct` |
+//! | [`queue`] | the transmit queue and its flow control | `struct netdev_queue` |
+//! | [`stats`] | counters | `struct u64_stats_sync` |
+//! | [`ethtool`] | what `ethtool` asks of a driver | `struct ethtool_ops` |
+//!
 //! A socket family begins with [`socket`], which says what it must do. It uses:
 //!
 //! | module | what | in C |
@@ -28,23 +38,28 @@
 
 #![allow(unsafe_code)]
 // Both modules of this project compile this folder; each uses its own part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub(crate) mod context;
 pub(crate) mod datagram;
 pub(crate) mod device;
+pub(crate) mod driver;
+pub(crate) mod ethtool;
 pub(crate) mod filter;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod namespace;
+pub(crate) mod napi;
 pub(crate) mod notifier;
 pub(crate) mod operations;
 pub(crate) mod packet;
 pub(crate) mod packet_type;
 pub(crate) mod pernet;
+pub(crate) mod queue;
 pub(crate) mod rtnl;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod socket;
 pub(crate) mod sockopt;
+pub(crate) mod stats;
 pub(crate) mod transmit;

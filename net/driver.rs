@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drivers of network interfaces.
+//!
+//! # A driver
+//!
+//! To drive a network card, a module must do the following.
+//!
+//! 1. Have a type for what it keeps from probe to remove: register mapping, interrupt line, counters.
+//!    It lives inside the `struct net_device` (C: `netdev_priv()`), may borrow from the bound bus
+//!    device, and implements [`Operations`].
+//! 2. Say what exists only while the interface is up, in three parts, by who may touch it:
+//!    [`Operations::Rx`] belongs to the NAPI poll, [`Operations::Tx`] to whoever holds the lock of
+//!    the transmit queue, [`Operations::Up`] is shared by all, and so must be `Sync`.
+//!    [`Operations::open`] makes the three; the layer drops them when the interface goes down. What
+//!    is down therefore cannot be touched: there is nothing to touch.
+//! 3. Start and stop the hardware in [`Operations::start`] and [`Operations::stop`], with the
+//!    knowledge that nothing else runs meanwhile.
+//! 4. Implement the paths of packets: [`Operations::interrupt`], [`Operations::poll`] and
+//!    [`Operations::start_xmit`].
+//! 5. Implement what else the hardware can do: the optional methods of [`Operations`] and those of
+//!    [`crate::net::ethtool::Operations`].
+//! 6. In its bus driver's probe, return [`Registration::new`] with a [`Config`].
+//!
+//! # What runs when
+//!
+//! | callback | context | what it gets |
+//! |---|---|---|
+//! | `open`, `work`, `set_rx_mode`, `set_mac_address`, `mii_*`, `set_features`, `change_mtu` | process; RTNL and instance lock | `&Locked`, `Up` if up |
+//! | `start`, `stop` | process; instance lock; nothing else of the interface runs | [`Quiet`]: `&Up`, `&mut Rx`, `&mut Tx` |
+//! | ethtool | process; instance lock | `&Locked`, `Up` if up |
+//! | `interrupt` | hard interrupt | `&Up`, [`Interrupt`] |
+//! | `poll` | softirq, one CPU at a time | `&Up`, `&mut Rx`, [`Poll`] |
+//! | `start_xmit`, `netpoll` | softirq or bottom halves off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
+//! | `tx_timeout` | softirq | `&Up`, [`TxTimeout`] |
+//! | `stats64` | atomic; at any time | counters of `self` |
+//!
+//! # Locking
+//!
+//! The device asks the core for the instance lock (`request_ops_lock`), as new drivers do: each
+//! control operation runs under this device's own mutex. RTNL is held in addition where the core
+//! says so, but never needed. Deferred work is the core's too (`ndo_work`): it runs under the same
+//! two locks, so that it never meets `open` or `stop`, need not be cancelled when the interface goes
+//! down (it finds nothing up and ends), and cannot be queued again once unregistering has begun. The
+//! deadlock of a `cancel_work_sync()` under RTNL against a work that takes RTNL cannot be written.
+//!
+//! # Up and down
+//!
+//! Up: `open`, the interrupt line is requested, `start`, NAPI is enabled, `unmask`, the transmit
+//! queue is started. A failure on the way undoes what was done.
+//!
+//! Down: the transmit queue is stopped and `Tx` taken away under its lock; NAPI is disabled and waited
+//! for; one grace period ends each `start_xmit` and each end of a poll that may still look at `Up`;
+//! `mask`; the interrupt line is freed, which waits for its handler; `stop`; `Tx`, `Rx` and `Up` are
+//! dropped in this order. [`Locked::restart`] does the same without freeing the line and without
+//! dropping anything, and then goes up again.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    ext::irq,
+    net::{
+        ethtool,
+        napi::{
+            Poll,
+            Verdict, //
+        },
+        queue::{
+            TxQueue,
+            Xmit, //
+        },
+        skbuff::SkBuff,
+        stats::Stats64, //
+    },
+};
+use kernel::{
+    error::VTABLE_DEFAULT_ERROR,
+    prelude::*, //
+};
+
+mod config;
+mod context;
+mod device;
+mod ndo;
+mod registration;
+mod running;
+mod rx_mode;
+
+pub(crate) use self::{
+    config::{
+        Config,
+        Features, //
+    },
+    context::{
+        Events,
+        Interrupt,
+        Locked,
+        Quiet,
+        TxTimeout, //
+    },
+    device::Device,
+    registration::Registration,
+    running::Parts,
+    rx_mode::RxMode, //
+};
+pub(super) use self::device::Private;
+
+/// What a driver does for its interface; `Self` is its private data.
+///
+/// The module documentation says what runs when. All methods must return in bounded time; those in
+/// process context may sleep.
+#[vtable]
+pub(crate) trait Operations: Sized + Send + Sync {
+    /// What all contexts share while the interface is up.
+    type Up: Send + Sync;
+
+    /// What only the NAPI poll uses: the receive ring.
+    type Rx: Send;
+
+    /// What only the holder of the transmit lock uses: the transmit ring.
+    type Tx: Send;
+
+    /// The ethtool operations: `Self`, or [`ethtool::Nothing`].
+    type Ethtool: ethtool::Operations<Self>;
+
+    /// The interrupt line, which the layer requests while the interface is up.
+    ///
+    /// A driver without one schedules its polls by [`Device::kick_napi`].
+    fn irq(&self) -> Option<&irq::Line<'_>> {
+        None
+    }
+
+    /// Makes what exists while the interface is up (`ndo_open`).
+    ///
+    /// The hardware must be halted and its interrupt masked when this returns. A failure is what
+    /// `ip link set up` reports.
+    fn open(
+        &self,
+        cx: &Locked<'_, Self>,
+    ) -> Result<Parts<impl PinInit<Self::Up, Error>, Self::Rx, Self::Tx>>;
+
+    /// Resets, programs and starts the hardware, with its interrupt masked.
+    ///
+    /// Called on the way up and in a restart. On failure the hardware must be halted.
+    fn start(&self, quiet: Quiet<'_, Self>) -> Result;
+
+    /// Halts the hardware: no access to memory any more. Takes back the frames in flight.
+    fn stop(&self, quiet: Quiet<'_, Self>);
+
+    /// Masks the device's interrupt. Process context; a handler may run at the same time.
+    fn mask(&self, up: &Self::Up);
+
+    /// Unmasks the device's interrupt.
+    ///
+    /// Called in process context when NAPI has been enabled, and in softirq each time a poll has
+    /// ended with [`Verdict::Done`] and none is due. The next poll may already run on another CPU.
+    fn unmask(&self, up: &Self::Up);
+
+    /// Handles an interrupt of the line, which may be another device's.
+    ///
+    /// What the device has to say is best acknowledged here and looked at in the poll. When
+    /// [`Interrupt::schedule_napi`] says that NAPI was not scheduled anew, the device must be masked
+    /// or have nothing more to say, because a level interrupt is raised again at once.
+    fn interrupt(&self, up: &Self::Up, irq: &Interrupt<'_, Self>) -> irq::Return;
+
+    /// Receives up to the budget's number of frames, and does what else is due.
+    fn poll(&self, up: &Self::Up, rx: &mut Self::Rx, napi: &mut Poll<'_, Self>) -> Verdict;
+
+    /// Sends a frame (`ndo_start_xmit`).
+    fn start_xmit(
+        &self,
+        up: &Self::Up,
+        tx: &mut Self::Tx,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit;
+
+    /// Reaps sent frames for netpoll, which sends kernel messages with interrupts disabled.
+    fn netpoll(&self, _up: &Self::Up, _tx: &mut Self::Tx, _queue: &mut TxQueue<'_>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The transmit queue has been stopped for longer than [`Config::watchdog_ms`].
+    ///
+    /// Recovery needs process context: [`TxTimeout::schedule_work`], then [`Locked::restart`].
+    fn tx_timeout(&self, _up: &Self::Up, _cx: &TxTimeout<'_, Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Does the deferred work `events`, some time after they were scheduled; only while up.
+    fn work(&self, _cx: &Locked<'_, Self>, _up: &Self::Up, _events: Events) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets the receive filter (`ndo_set_rx_mode_async`); only while up.
+    ///
+    /// The core calls it after each open, and calls it again with a growing delay when it fails.
+    fn set_rx_mode(&self, _cx: &Locked<'_, Self>, _up: &Self::Up, _mode: &RxMode<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Gives the hardware a new address, which is a valid unicast one. On success it becomes the
+    /// interface's.
+    fn set_mac_address(
+        &self,
+        _cx: &Locked<'_, Self>,
+        _up: Option<&Self::Up>,
+        _mac: &[u8; 6],
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The address of the transceiver on the management bus, for `SIOCGMIIPHY`.
+    fn mii_phy(&self) -> u8 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads a register of a transceiver (`SIOCGMIIREG`). `phy` and `reg` are below 32.
+    fn mii_read(
+        &self,
+        _cx: &Locked<'_, Self>,
+        _up: Option<&Self::Up>,
+        _phy: u8,
+        _reg: u8,
+    ) -> Result<u16> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes a register of a transceiver (`SIOCSMIIREG`). `phy` and `reg` are below 32.
+    fn mii_write(
+        &self,
+        _cx: &Locked<'_, Self>,
+        _up: Option<&Self::Up>,
+        _phy: u8,
+        _reg: u8,
+        _value: u16,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Switches features of the hardware. On success the core keeps `features` as the current ones.
+    fn set_features(
+        &self,
+        _cx: &Locked<'_, Self>,
+        _up: Option<&Self::Up>,
+        _features: Features,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Prepares for a new MTU, which is inside the limits of [`Config::mtu`].
+    fn change_mtu(&self, _cx: &Locked<'_, Self>, _up: Option<&Self::Up>, _mtu: u32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports the counters (`ndo_get_stats64`). Atomic context, at any time after registration.
+    fn stats64(&self, _stats: &mut Stats64) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}

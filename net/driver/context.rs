@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The contexts of a driver's callbacks.
+//!
+//! Each of these values exists only while its callback runs, and carries the device that it is
+//! about: what it allows cannot be done elsewhere, nor to another device.
+
+use super::{
+    Device,
+    Operations, //
+};
+use crate::{
+    bindings,
+    ext::irq,
+    net::context::Process, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::BitOr, //
+};
+use kernel::{
+    prelude::*,
+    types::NotThreadSafe, //
+};
+
+/// A set of kinds of deferred work, which the driver numbers as it likes.
+///
+/// ```ignore
+/// const RESET: Events = Events::bit::<0>();
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Events(usize);
+
+impl Events {
+    /// The kind with number `N`, below the number of bits of a machine word.
+    pub(crate) const fn bit<const N: u32>() -> Self {
+        const { assert!(N < usize::BITS) };
+        Self(1 << N)
+    }
+
+    /// Whether all kinds of `other` are in the set.
+    #[inline]
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(super) fn from_raw(raw: usize) -> Self {
+        Self(raw)
+    }
+}
+
+impl BitOr for Events {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl<T: Operations> Device<T> {
+    /// Has the core call [`Operations::work`] soon, from process context.
+    ///
+    /// # Safety
+    ///
+    /// The caller must not be in a hard interrupt, and interrupts must be enabled.
+    #[inline]
+    pub(in crate::net) unsafe fn schedule_work(&self, events: Events) {
+        // SAFETY: The device is valid by its invariant, and the caller guarantees the context. A
+        // device that is being unregistered is left alone by the call.
+        unsafe { bindings::netdev_work_sched(self.as_raw(), events.0) };
+    }
+}
+
+/// A control operation: process context, the instance lock of the device is held.
+///
+/// # Invariants
+///
+/// While a value of this type exists, its thread holds the instance lock of `dev`.
+pub(crate) struct Locked<'a, T: Operations> {
+    dev: &'a Device<T>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a, T: Operations> Locked<'a, T> {
+    /// Asserts that the instance lock is held.
+    ///
+    /// # Safety
+    ///
+    /// The current task must hold the instance lock of `dev` for `'a`, and what exists while the
+    /// interface is up must not be dropped during `'a`.
+    #[inline]
+    pub(in crate::net) unsafe fn assume(dev: &'a Device<T>) -> Self {
+        // INVARIANT: The caller guarantees it.
+        Self {
+            dev,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// The device.
+    #[inline]
+    pub(crate) fn dev(&self) -> &'a Device<T> {
+        self.dev
+    }
+
+    /// What exists while the interface is up; `None` when it is down.
+    #[inline]
+    pub(crate) fn up(&self) -> Option<&'a T::Up> {
+        // SAFETY: By the type invariant the instance lock is held, for `'a`.
+        let running = unsafe { self.dev.running() }?;
+        Some(running.up())
+    }
+
+    /// Proof that the task may sleep.
+    #[inline]
+    pub(crate) fn process(&self) -> Process<'_> {
+        // SAFETY: By the type invariant the task holds a mutex; the layer makes no value of this type
+        // in an atomic section.
+        unsafe { Process::assume() }
+    }
+
+    /// Schedules deferred work.
+    pub(crate) fn schedule_work(&self, events: Events) {
+        // SAFETY: The task holds a mutex, so it is in process context with interrupts enabled.
+        unsafe { self.dev.schedule_work(events) };
+    }
+
+    /// Stops the interface and starts it again, from the rings up: for recovery, and for changes that
+    /// the hardware only takes when it is halted.
+    ///
+    /// [`Operations::stop`] and [`Operations::start`] are called with nothing else running.
+    ///
+    /// # Errors
+    ///
+    /// - `ENETDOWN`: the interface is down; there is nothing to restart.
+    /// - `ENODEV`: the hardware is detached.
+    /// - What [`Operations::start`] returned. The interface then stays up for the user but halted;
+    ///   another restart starts it again. If there is a link, the transmit watchdog goes on asking
+    ///   for one.
+    pub(crate) fn restart(&self) -> Result {
+        // SAFETY: By the type invariant the instance lock is held.
+        let running = unsafe { self.dev.running() }.ok_or(ENETDOWN)?;
+        if !self.dev.is_present() {
+            return Err(ENODEV);
+        }
+        // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
+        unsafe { running.restart(self.dev) }
+    }
+}
+
+/// Nothing else of the interface runs: no poll, no transmission. (A handler of a shared interrupt
+/// line may, but the device is masked.)
+pub(crate) struct Quiet<'a, T: Operations> {
+    /// The device.
+    pub(crate) dev: &'a Device<T>,
+    /// What all contexts share.
+    pub(crate) up: &'a T::Up,
+    /// The part of the NAPI poll.
+    pub(crate) rx: &'a mut T::Rx,
+    /// The part of the holder of the transmit lock.
+    pub(crate) tx: &'a mut T::Tx,
+}
+
+/// A hard interrupt of the device's line.
+pub(crate) struct Interrupt<'a, T: Operations> {
+    dev: &'a Device<T>,
+    hard: irq::Hard<'a>,
+}
+
+impl<'a, T: Operations> Interrupt<'a, T> {
+    #[inline]
+    pub(super) fn new(dev: &'a Device<T>, hard: irq::Hard<'a>) -> Self {
+        Self { dev, hard }
+    }
+
+    /// The device.
+    #[inline]
+    pub(crate) fn dev(&self) -> &'a Device<T> {
+        self.dev
+    }
+
+    /// The context.
+    #[inline]
+    pub(crate) fn hard(&self) -> &irq::Hard<'a> {
+        &self.hard
+    }
+
+    /// Claims the next poll: `napi_schedule_prep()`.
+    ///
+    /// `None` if NAPI is disabled or already scheduled. In the latter case the poll runs once more
+    /// after the one that may be running, so nothing is lost; but it does not run *now*, so a
+    /// level-triggered interrupt must be masked or acknowledged to end.
+    #[inline]
+    pub(crate) fn prepare_napi(&self) -> Option<NapiPrepared<'_>> {
+        let napi = self.dev.area().napi.get();
+        // SAFETY: NAPI was added before the line was requested, and is deleted after it is freed.
+        unsafe { bindings::napi_schedule_prep(napi) }.then_some(NapiPrepared {
+            // INVARIANT: The call above has claimed the poll.
+            napi,
+            _lifetime: PhantomData,
+        })
+    }
+
+    /// Schedules the poll; `false` if it was not scheduled anew, see [`Interrupt::prepare_napi`].
+    #[inline]
+    pub(crate) fn schedule_napi(&self) -> bool {
+        match self.prepare_napi() {
+            Some(prepared) => {
+                prepared.schedule();
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// A poll that was claimed but not scheduled yet: the moment to mask the device.
+///
+/// Dropping it schedules the poll, too, since a claimed poll that never runs would block NAPI.
+///
+/// # Invariants
+///
+/// The owner has claimed the next poll of `napi` (`NAPI_STATE_SCHED`), in a hard interrupt that lasts
+/// for `'a`.
+#[must_use = "the poll is scheduled when this is dropped"]
+pub(crate) struct NapiPrepared<'a> {
+    napi: *mut bindings::napi_struct,
+    _lifetime: PhantomData<&'a ()>,
+}
+
+impl NapiPrepared<'_> {
+    /// Lets the poll run.
+    #[inline]
+    pub(crate) fn schedule(self) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: By the type invariant the poll is claimed, and interrupts are off.
+        unsafe { bindings::__napi_schedule_irqoff(this.napi) };
+    }
+}
+
+impl Drop for NapiPrepared<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the poll is claimed, and interrupts are off.
+        unsafe { bindings::__napi_schedule_irqoff(self.napi) };
+    }
+}
+
+/// The transmit watchdog has fired: softirq, no transmission runs.
+pub(crate) struct TxTimeout<'a, T: Operations> {
+    dev: &'a Device<T>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a, T: Operations> TxTimeout<'a, T> {
+    /// Asserts the context.
+    ///
+    /// # Safety
+    ///
+    /// The caller must be `ndo_tx_timeout()` of `dev`, for `'a`.
+    #[inline]
+    pub(super) unsafe fn assume(dev: &'a Device<T>) -> Self {
+        Self {
+            dev,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// The device.
+    #[inline]
+    pub(crate) fn dev(&self) -> &'a Device<T> {
+        self.dev
+    }
+
+    /// Schedules deferred work.
+    #[inline]
+    pub(crate) fn schedule_work(&self, events: Events) {
+        // SAFETY: The watchdog is a timer, which runs in softirq with interrupts enabled.
+        unsafe { self.dev.schedule_work(events) };
+    }
+}

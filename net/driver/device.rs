@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver's own net device.
+
+use super::{
+    running::Running,
+    Features,
+    Operations, //
+};
+use crate::{
+    bindings,
+    net::{
+        context::Process,
+        device, //
+    },
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    sync::atomic::{
+        Acquire,
+        Atomic, //
+    },
+    types::Opaque, //
+};
+
+/// What the layer keeps in the private area of a net device (`netdev_priv()`).
+///
+/// # Invariants
+///
+/// - `running` is null, or points to a value that stays valid until one grace period after the
+///   pointer was set to null, which happens under the instance lock.
+/// - `data` is initialised from before the device is registered until after it was unregistered,
+///   and does not move meanwhile.
+#[repr(C)]
+pub(crate) struct Private<T: Operations> {
+    /// The one NAPI instance; added before the device is registered.
+    pub(in crate::net) napi: Opaque<bindings::napi_struct>,
+    /// What exists while the interface is up.
+    pub(super) running: Atomic<*mut Running<T>>,
+    /// The driver's private data.
+    pub(super) data: UnsafeCell<T>,
+}
+
+/// A net device whose driver is `T`.
+///
+/// Dereferences to [`device::Device`], which is what anyone sees of it.
+///
+/// # Invariants
+///
+/// - The `struct net_device` is valid while the reference is.
+/// - Its private area holds a [`Private<T>`] whose `data` is initialised.
+#[repr(transparent)]
+pub(crate) struct Device<T: Operations>(device::Device, PhantomData<T>);
+
+impl<T: Operations> Deref for Device<T> {
+    type Target = device::Device;
+
+    #[inline]
+    fn deref(&self) -> &device::Device {
+        &self.0
+    }
+}
+
+impl<T: Operations> Device<T> {
+    /// Borrows the device at `dev`.
+    ///
+    /// # Safety
+    ///
+    /// For `'a`, `dev` must be a net device that [`super::Registration`] has set up for `T`, and
+    /// that has not been unregistered.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
+        // CAST: `Device<T>` is a transparent wrapper of `struct net_device`.
+        // SAFETY: The caller guarantees that the pointer is valid for `'a`.
+        unsafe { &*dev.cast::<Self>() }
+    }
+
+    /// The layer's part of the private area of `dev`: `netdev_priv()`.
+    #[inline]
+    pub(super) fn private_of(dev: NonNull<bindings::net_device>) -> *mut Private<T> {
+        // SAFETY: Only the address of the field is computed, inside the allocation of the device.
+        let area = unsafe { &raw mut (*dev.as_ptr()).priv_ };
+        area.cast()
+    }
+
+    #[inline]
+    pub(crate) fn area(&self) -> &Private<T> {
+        // SAFETY: By the type invariant the device is valid.
+        let area = unsafe { &raw mut (*self.as_raw()).priv_ };
+        // SAFETY: By the type invariant the private area holds a `Private<T>`.
+        unsafe { &*area.cast::<Private<T>>() }
+    }
+
+    /// The driver's private data.
+    #[inline]
+    pub(crate) fn private(&self) -> &T {
+        // SAFETY: By the invariant of `Private` the data is initialised, and it is only read while
+        // the device is registered.
+        unsafe { &*self.area().data.get() }
+    }
+
+    /// What exists while the interface is up, or `None`.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold the instance lock, or be inside an RCU read section (bottom halves or
+    /// interrupts off), for as long as it uses the answer.
+    #[inline]
+    pub(in crate::net) unsafe fn running(&self) -> Option<&Running<T>> {
+        // ORDERING: Acquire pairs with the release in `Running::publish`: who sees the pointer sees
+        // the value behind it.
+        let running = self.area().running.load(Acquire);
+        // SAFETY: By the invariant of `Private` the value is valid as long as the caller's lock or
+        // read section lasts.
+        unsafe { running.as_ref() }
+    }
+
+    /// Tells the stack that there is a link. Any context.
+    #[inline]
+    pub(crate) fn carrier_on(&self) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_carrier_on(self.as_raw()) };
+    }
+
+    /// Tells the stack that there is no link. Any context.
+    #[inline]
+    pub(crate) fn carrier_off(&self) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_carrier_off(self.as_raw()) };
+    }
+
+    /// Whether the stack believes that there is a link.
+    #[inline]
+    pub(crate) fn carrier_ok(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_carrier_ok(self.as_raw()) }
+    }
+
+    /// Whether the hardware is there: not suspended and not removed.
+    #[inline]
+    pub(crate) fn is_present(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_device_present(self.as_raw()) }
+    }
+
+    /// Whether the interface is up, or on its way up or down (`netif_running()`).
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netif_running(self.as_raw()) }
+    }
+
+    /// The features that are on now.
+    #[inline]
+    pub(crate) fn features(&self) -> Features {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        Features::from_raw(unsafe { (&raw const (*self.as_raw()).features).read_volatile() })
+    }
+
+    /// The Ethernet address of the interface. It may be changing meanwhile, unless the instance lock
+    /// is held.
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        // SAFETY: By the type invariant the device is valid; an Ethernet device's address has six
+        // bytes at least (`MAX_ADDR_LEN`), at a place that never changes.
+        unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read() }
+    }
+
+    /// Lets the poll run soon, as if the device had raised its interrupt.
+    ///
+    /// For a driver that found work in process context: one that polls a device without interrupt,
+    /// or that has just put the hardware right. Returns whether the poll was scheduled anew; it is
+    /// not when NAPI is disabled or already scheduled (then it runs once more).
+    pub(crate) fn kick_napi(&self, _cx: &Process<'_>) -> bool {
+        // SAFETY: NAPI was added before the device was registered; scheduling it is sound in any
+        // state.
+        unsafe { bindings::napi_schedule_bh(self.area().napi.get()) }
+    }
+}

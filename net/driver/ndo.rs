@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of C callbacks of a net device, `struct net_device_ops`.
+
+use super::{
+    running::Running,
+    Device,
+    Events,
+    Features,
+    Locked,
+    Operations,
+    RxMode,
+    TxTimeout, //
+};
+use crate::{
+    bindings::{
+        self,
+        net_device, //
+    },
+    net::{
+        queue::{
+            TxQueue,
+            Xmit, //
+        },
+        skbuff::{
+            DropReason,
+            SkBuff, //
+        },
+        stats::Stats64, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::from_result,
+    prelude::*, //
+};
+
+/// The callbacks of the devices of `T`.
+///
+/// The core calls each of them with a device that [`super::Registration`] has set up and not yet
+/// unregistered, so that [`Device::from_raw`] is sound in all of them.
+pub(super) struct Table<T>(PhantomData<T>);
+
+impl<T: Operations> Table<T> {
+    const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_open: Some(Self::open),
+        ndo_stop: Some(Self::stop),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_validate_addr: Some(bindings::eth_validate_addr),
+        ndo_work: if T::HAS_WORK {
+            Some(Self::work)
+        } else {
+            None
+        },
+        ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
+            Some(Self::tx_timeout)
+        } else {
+            None
+        },
+        ndo_set_rx_mode_async: if T::HAS_SET_RX_MODE {
+            Some(Self::set_rx_mode)
+        } else {
+            None
+        },
+        ndo_set_mac_address: if T::HAS_SET_MAC_ADDRESS {
+            Some(Self::set_mac_address)
+        } else {
+            None
+        },
+        ndo_eth_ioctl: if T::HAS_MII_READ {
+            Some(Self::eth_ioctl)
+        } else {
+            None
+        },
+        ndo_set_features: if T::HAS_SET_FEATURES {
+            Some(Self::set_features)
+        } else {
+            None
+        },
+        ndo_change_mtu: if T::HAS_CHANGE_MTU {
+            Some(Self::change_mtu)
+        } else {
+            None
+        },
+        ndo_get_stats64: if T::HAS_STATS64 {
+            Some(Self::get_stats64)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    /// The table.
+    pub(super) const fn get() -> &'static bindings::net_device_ops {
+        &Self::OPS
+    }
+
+    /// Calls `f` in the context of a control operation.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be the argument of a callback that the core makes with the instance lock held, and
+    /// that is neither `ndo_open()` nor `ndo_stop()`.
+    unsafe fn with<R>(
+        dev: *mut net_device,
+        f: impl FnOnce(&T, &Locked<'_, T>, Option<&T::Up>) -> R,
+    ) -> R {
+        // SAFETY: The caller guarantees it.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The caller guarantees that the lock is held; what the interface runs is dropped by
+        // `ndo_stop()`, under the lock.
+        let cx = unsafe { Locked::assume(dev) };
+        f(dev.private(), &cx, cx.up())
+    }
+
+    unsafe extern "C" fn open(dev: *mut net_device) -> c_int {
+        from_result(|| {
+            // SAFETY: The device is one of ours, and the core holds its instance lock.
+            unsafe { Running::open(Device::<T>::from_raw(dev)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn stop(dev: *mut net_device) -> c_int {
+        // SAFETY: The device is one of ours, and the core holds its instance lock.
+        unsafe { Running::close(Device::<T>::from_raw(dev)) };
+        0
+    }
+
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut net_device,
+    ) -> bindings::netdev_tx_t {
+        let Some(skb) = NonNull::new(skb) else {
+            return bindings::netdev_tx_NETDEV_TX_OK;
+        };
+        // SAFETY: The core hands over the packet, of which nobody else has a reference.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+
+        // SAFETY: The core sends with bottom halves or interrupts disabled: an RCU read section.
+        let running = unsafe { dev.running() };
+        // SAFETY: The core holds the lock of the transmit queue, since the layer's devices are not
+        // lockless, and this is the only access under it.
+        let parts = running.and_then(|running| Some((running, unsafe { running.tx() }?)));
+        let Some((running, tx)) = parts else {
+            skb.drop_reason(DropReason::DevReady);
+            return bindings::netdev_tx_NETDEV_TX_OK;
+        };
+        // SAFETY: The core holds the lock.
+        let mut queue = unsafe { TxQueue::assume(dev) };
+
+        match dev.private().start_xmit(running.up(), tx, &mut queue, skb) {
+            Xmit::Queued => bindings::netdev_tx_NETDEV_TX_OK,
+            Xmit::Dropped(skb, reason) => {
+                skb.drop_reason(reason);
+                bindings::netdev_tx_NETDEV_TX_OK
+            }
+            Xmit::Busy(skb) => {
+                // The core has kept its pointer, and owns the packet again.
+                let _ = skb.into_raw();
+                bindings::netdev_tx_NETDEV_TX_BUSY
+            }
+        }
+    }
+
+    unsafe extern "C" fn tx_timeout(dev: *mut net_device, _queue: c_uint) {
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The watchdog is a timer, so bottom halves are disabled: an RCU read section.
+        if let Some(running) = unsafe { dev.running() } {
+            // SAFETY: This is `ndo_tx_timeout()`.
+            let cx = unsafe { TxTimeout::assume(dev) };
+            dev.private().tx_timeout(running.up(), &cx);
+        }
+    }
+
+    unsafe extern "C" fn work(dev: *mut net_device, events: c_ulong) {
+        // SAFETY: The core calls this with the instance lock held.
+        unsafe {
+            Self::with(dev, |this, cx, up| {
+                if let Some(up) = up {
+                    this.work(cx, up, Events::from_raw(events));
+                }
+            })
+        };
+    }
+
+    unsafe extern "C" fn set_rx_mode(
+        dev: *mut net_device,
+        unicast: *mut bindings::netdev_hw_addr_list,
+        multicast: *mut bindings::netdev_hw_addr_list,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: The device is one of ours; the core passes copies of the lists, made for this
+            // call.
+            let mode = unsafe { RxMode::new(Device::<T>::from_raw(dev), unicast, multicast) };
+            let set = |this: &T, cx: &Locked<'_, T>, up: Option<&T::Up>| match up {
+                Some(up) => this.set_rx_mode(cx, up, &mode),
+                None => Ok(()),
+            };
+            // SAFETY: The core calls this with the instance lock held.
+            unsafe { Self::with(dev, set) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn set_mac_address(dev: *mut net_device, addr: *mut c_void) -> c_int {
+        from_result(|| {
+            // SAFETY: The core passes a `struct sockaddr` with an address of the device's length.
+            kernel::error::to_result(unsafe { bindings::eth_prepare_mac_addr_change(dev, addr) })?;
+            // SAFETY: As above; an Ethernet address has six bytes.
+            let mac = unsafe {
+                (&raw const (*addr.cast::<bindings::sockaddr>()).sa_data)
+                    .cast::<[u8; 6]>()
+                    .read()
+            };
+            // SAFETY: The core calls this with the instance lock held.
+            unsafe { Self::with(dev, |this, cx, up| this.set_mac_address(cx, up, &mac)) }?;
+            // SAFETY: The core calls this under RTNL, as the change of an address needs.
+            unsafe { bindings::eth_commit_mac_addr_change(dev, addr) };
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn eth_ioctl(
+        dev: *mut net_device,
+        ifr: *mut bindings::ifreq,
+        cmd: c_int,
+    ) -> c_int {
+        from_result(|| {
+            // The request is where `if_mii()` of linux/mii.h finds it: it begins at the union.
+            //
+            // SAFETY: The core passes a copy of the user's request, for this call.
+            let mii =
+                unsafe { &mut *(&raw mut (*ifr).ifr_ifru).cast::<bindings::mii_ioctl_data>() };
+            // CAST: The numbers of the requests are positive and fit.
+            let cmd = cmd as u32;
+            // SAFETY: The core calls this with the instance lock held.
+            unsafe {
+                Self::with(dev, |this, cx, up| {
+                    if cmd == bindings::SIOCGMIIPHY {
+                        mii.phy_id = u16::from(this.mii_phy());
+                    }
+                    let phy = (mii.phy_id & 0x1f) as u8;
+                    let reg = (mii.reg_num & 0x1f) as u8;
+                    match cmd {
+                        bindings::SIOCGMIIPHY | bindings::SIOCGMIIREG => {
+                            mii.val_out = this.mii_read(cx, up, phy, reg)?;
+                            Ok(())
+                        }
+                        // The core has checked `CAP_NET_ADMIN`.
+                        bindings::SIOCSMIIREG if T::HAS_MII_WRITE => {
+                            this.mii_write(cx, up, phy, reg, mii.val_in)
+                        }
+                        _ => Err(EOPNOTSUPP),
+                    }
+                })
+            }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn set_features(
+        dev: *mut net_device,
+        features: bindings::netdev_features_t,
+    ) -> c_int {
+        from_result(|| {
+            let features = Features::from_raw(features);
+            // SAFETY: The core calls this with the instance lock held.
+            unsafe { Self::with(dev, |this, cx, up| this.set_features(cx, up, features)) }?;
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn change_mtu(dev: *mut net_device, mtu: c_int) -> c_int {
+        from_result(|| {
+            let mtu = u32::try_from(mtu)?;
+            // SAFETY: The core calls this with the instance lock held.
+            unsafe { Self::with(dev, |this, cx, up| this.change_mtu(cx, up, mtu)) }?;
+            // The field is read without a lock elsewhere.
+            //
+            // SAFETY: The device is valid; writers hold the lock.
+            unsafe { (&raw mut (*dev).mtu).write_volatile(mtu) };
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_stats64(
+        dev: *mut net_device,
+        to: *mut bindings::rtnl_link_stats64,
+    ) {
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        let mut stats = Stats64::default();
+        dev.private().stats64(&mut stats);
+        // SAFETY: The core passes a structure that is the callback's to fill in.
+        stats.store(unsafe { &mut *to });
+    }
+}
