@@ -32,6 +32,7 @@ distclean: clean
 demo:
 	@$(S)/demo
 vm:
+	@$(S)/build sniffer
 	@$(S)/vm $(if $(CMD),-- "$$CMD")
 test:
 	@$(S)/test
