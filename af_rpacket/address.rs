@@ -154,18 +154,19 @@ pub(crate) struct Report {
 impl Report {
     /// Writes the address as a program reads it, padded with zeros.
     pub(crate) fn encode(&self) -> [u8; MAX_SIZE] {
+        let halen = usize::from(self.halen).min(MAX_ADDRESS);
+        let fields: [&[u8]; 6] = [
+            &AF_PACKET.to_ne_bytes(),
+            &self.protocol.to_ne_bytes(),
+            &self.ifindex.to_ne_bytes(),
+            &self.hatype.to_ne_bytes(),
+            &[self.pkttype, self.halen],
+            self.address.get(..halen).unwrap_or_default(),
+        ];
         let mut bytes = [0; MAX_SIZE];
-        let fixed = AF_PACKET
-            .to_ne_bytes()
-            .into_iter()
-            .chain(self.protocol.to_ne_bytes())
-            .chain(self.ifindex.to_ne_bytes())
-            .chain(self.hatype.to_ne_bytes())
-            .chain([self.pkttype, self.halen]);
-        let address = self.address.into_iter().take(usize::from(self.halen));
 
-        for (to, from) in bytes.iter_mut().zip(fixed.chain(address)) {
-            *to = from;
+        for (to, from) in bytes.iter_mut().zip(fields.into_iter().flatten()) {
+            *to = *from;
         }
         bytes
     }

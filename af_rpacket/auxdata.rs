@@ -81,20 +81,19 @@ impl Auxdata {
         const TP_MAC: u16 = 0;
 
         let (tci, tpid) = self.vlan.map_or((0, 0), |tag| (tag.tci, tag.tpid));
-        let fields = self
-            .status()
-            .to_ne_bytes()
-            .into_iter()
-            .chain(self.length.to_ne_bytes())
-            .chain(self.kept.to_ne_bytes())
-            .chain(TP_MAC.to_ne_bytes())
-            .chain(self.network_offset.to_ne_bytes())
-            .chain(tci.to_ne_bytes())
-            .chain(tpid.to_ne_bytes());
-
+        let fields: [&[u8]; 7] = [
+            &self.status().to_ne_bytes(),
+            &self.length.to_ne_bytes(),
+            &self.kept.to_ne_bytes(),
+            &TP_MAC.to_ne_bytes(),
+            &self.network_offset.to_ne_bytes(),
+            &tci.to_ne_bytes(),
+            &tpid.to_ne_bytes(),
+        ];
         let mut bytes = [0; SIZE];
-        for (to, from) in bytes.iter_mut().zip(fields) {
-            *to = from;
+
+        for (to, from) in bytes.iter_mut().zip(fields.into_iter().flatten()) {
+            *to = *from;
         }
         bytes
     }

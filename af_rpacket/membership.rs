@@ -195,7 +195,7 @@ impl<M> List<M> {
 
     /// Drops a membership. That there is none is not an error. Returns what to give back to the
     /// device, if this was the last of its kind.
-    pub(crate) fn drop(&mut self, request: &Request) -> Option<M> {
+    pub(crate) fn remove(&mut self, request: &Request) -> Option<M> {
         let (index, entry) = self
             .0
             .iter_mut()

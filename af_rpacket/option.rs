@@ -192,14 +192,14 @@ impl Statistics {
     /// Writes a `struct tpacket_stats`. Its `tp_packets` includes those that were dropped; the
     /// counters have 32 bits and wrap.
     pub(crate) fn encode(self) -> [u8; Self::SIZE] {
-        let packets = self.queued.wrapping_add(self.dropped).to_ne_bytes();
+        let fields = [
+            self.queued.wrapping_add(self.dropped).to_ne_bytes(),
+            self.dropped.to_ne_bytes(),
+        ];
         let mut bytes = [0; Self::SIZE];
 
-        for (to, from) in bytes
-            .iter_mut()
-            .zip(packets.into_iter().chain(self.dropped.to_ne_bytes()))
-        {
-            *to = from;
+        for (to, from) in bytes.iter_mut().zip(fields.iter().flatten()) {
+            *to = *from;
         }
         bytes
     }

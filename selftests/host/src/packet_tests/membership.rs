@@ -194,9 +194,9 @@ fn same_request_counts_and_is_told_once() {
         add(&mut list, &told, request(1, PROMISC, &[])).unwrap();
     }
     assert_eq!(told.borrow().values().sum::<usize>(), 1);
-    assert!(list.drop(&request(1, PROMISC, &[])).is_none());
-    assert!(list.drop(&request(1, PROMISC, &[])).is_none());
-    list.drop(&request(1, PROMISC, &[])).unwrap().leave();
+    assert!(list.remove(&request(1, PROMISC, &[])).is_none());
+    assert!(list.remove(&request(1, PROMISC, &[])).is_none());
+    list.remove(&request(1, PROMISC, &[])).unwrap().leave();
     assert!(list.is_empty() && told.borrow().is_empty());
 }
 
@@ -207,7 +207,7 @@ fn bytes_behind_the_address_do_not_tell_requests_apart() {
     let first = parse(&bytes(1, MULTICAST, 6, &[1, 2, 3, 4, 5, 6, 7, 8])).unwrap();
     let second = parse(&bytes(1, MULTICAST, 6, &[1, 2, 3, 4, 5, 6, 9, 9])).unwrap();
     add(&mut list, &told, first).unwrap();
-    assert!(list.drop(&second).map(Joined::leave).is_some());
+    assert!(list.remove(&second).map(Joined::leave).is_some());
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn dropping_what_was_never_added_is_no_error() {
         request(1, ALLMULTI, &[]),
         request(1, PROMISC, &[1]),
     ] {
-        assert!(list.drop(&other).is_none());
+        assert!(list.remove(&other).is_none());
     }
     assert!(!list.is_empty());
     clear(&mut list);
@@ -231,7 +231,7 @@ fn unknown_kind_is_accepted_without_effect() {
     let mut list = List::new();
     for kind in [4, 77, u16::MAX] {
         assert_eq!(list.add(request(1, kind, &[1]), Some(6), refuse), Ok(()));
-        assert!(list.drop(&request(1, kind, &[1])).is_none());
+        assert!(list.remove(&request(1, kind, &[1])).is_none());
     }
     assert!(list.is_empty());
 }
@@ -247,7 +247,7 @@ fn device_that_goes_away_takes_its_memberships_with_it() {
     clear_device(&mut list, 1);
     assert!(told.borrow().keys().all(|(ifindex, _)| *ifindex != 1));
     assert_eq!(told.borrow().len(), 4);
-    assert!(list.drop(&request(1, PROMISC, &[])).is_none());
+    assert!(list.remove(&request(1, PROMISC, &[])).is_none());
     clear(&mut list);
     assert!(told.borrow().is_empty());
 }
@@ -272,7 +272,7 @@ proptest! {
                     *wanted.entry(key).or_default() += 1;
                 }
                 2 => {
-                    if let Some(joined) = list.drop(&request) {
+                    if let Some(joined) = list.remove(&request) {
                         joined.leave();
                     }
                     if let Some(count) = wanted.get_mut(&key) {
