@@ -19,6 +19,10 @@ SERIES=7.3
 # shellcheck disable=SC2034
 IN_TREE=/rpacket IN_CACHE=/cache IN_KERNELS=/kernels
 
+# A user's roots and kernels are made in another way than root's.
+# shellcheck disable=SC2034
+OWNER=$([ "$EUID" = 0 ] || echo user)
+
 # Messages go to standard error: standard output belongs to the command's result.
 say() { printf '%s\n' "rpacket: $*" >&2; }
 die() { printf '%s\n' "rpacket: error: $*" >&2; exit 1; }

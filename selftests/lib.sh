@@ -35,7 +35,6 @@
 # What follows is, in this order: results, waiting, modules and drivers, the two-host topology.
 set -u
 
-LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SUBJECT=${SUBJECT:-rtl8139_rs}
 RPACKET_MODULES=${RPACKET_MODULES:-/rpacket/build/stock}
 # Everything takes longer on the debug kernel, and without KVM.
@@ -212,7 +211,13 @@ driver_of() {
 }
 
 # netdev_of CARD: the name of its net device, in the namespace of the caller.
-netdev_of() { ls "/sys/bus/pci/devices/$(pci_of "$1")/net/" 2>/dev/null | grep .; }
+netdev_of() {
+	local dir
+	for dir in "/sys/bus/pci/devices/$(pci_of "$1")/net"/*; do
+		[ ! -e "$dir" ] || { echo "${dir##*/}"; return; }
+	done
+	return 1
+}
 
 # bind_card CARD DRIVER: gives a card to a driver and to no other, loading it if necessary.
 bind_card() {
