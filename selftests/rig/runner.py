@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# The runner sees what it is for: a test that fails, says nothing, plans more than it does, ends
+# with the wrong status, hangs, leaves something behind, or makes the kernel complain, does not
+# pass. Each case is a small bad test that the runner runs; a good one shows that it can pass.
+#
+# What the bad tests write into the kernel log is the inner runner's to see, so the outer one is
+# told to expect it.
+#
+# kernels: stock
+# timeout: 240
+# log: net/core/dev.c:1 here|circular locking dependency detected|waiting for eth0 to become free|NETDEV WATCHDOG: timed out|sysrq: |task:|Call Trace:
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import lib
+
+RUN = os.path.join(lib.HERE, "run")
+GOOD = "echo 1..1\necho 'ok 1 it works'\n"
+
+# name, body, exit status of the runner, results (result, part of the name or reason)
+CASES = [
+    ("a good test passes", GOOD, 0, [("pass", "it works"), ("pass", "kernel log clean")]),
+    ("a skipped test is skipped", "echo '1..0 # SKIP not here'\nexit 4", 0, [("skip", "not here")]),
+    ("a skipped case is skipped", GOOD.replace("works", "works # SKIP no card"), 0,
+     [("skip", "no card")]),
+    ("a failed case fails", "echo 1..1\necho not ok 1 it works\nexit 1", 1, [("fail", "it works")]),
+    ("a test without results fails", "exit 0", 1, [("fail", "results")]),
+    ("a missing case fails", "echo 1..2\necho ok 1 one", 1, [("fail", "2 planned, 1 came")]),
+    ("a bad exit status fails", GOOD + "exit 7", 1, [("fail", "7, yet no result")]),
+    ("a failed case with status 0 fails", "echo 1..1\necho not ok 1 it works", 1,
+     [("fail", "although results failed")]),
+    ("a test that hangs is ended", "# timeout: 2\necho ok 1 begun\nsleep 1000", 1,
+     [("fail", "not within 2 s")]),
+    ("a process that stays is seen", GOOD + "setsid sleep 1000 >/dev/null 2>&1 &", 1,
+     [("fail", "process sleep")]),
+    ("a namespace that stays is seen", GOOD + "ip netns add forgotten", 1,
+     [("fail", "namespace forgotten")]),
+    ("a device that stays is seen", GOOD + "ip link add forgotten type veth", 3,
+     [("fail", "device forgotten")]),
+    ("a module that stays is seen", GOOD + "modprobe 8139too", 1, [("fail", "module 8139too")]),
+    ("a warning of the kernel is seen",
+     GOOD + "echo 'WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 here' >/dev/kmsg", 1,
+     [("fail", "net/core/dev.c:1")]),
+    ("a lockdep report is seen",
+     GOOD + "echo 'WARNING: possible circular locking dependency detected' >/dev/kmsg", 3,
+     [("fail", "circular locking")]),
+    ("a device whose references do not come back is seen",
+     GOOD + "echo 'unregister_netdevice: waiting for eth0 to become free' >/dev/kmsg", 1,
+     [("fail", "waiting for eth0")]),
+    ("an announced line of the log is no failure",
+     "# log: NETDEV WATCHDOG\n" + GOOD + "echo 'eth0: NETDEV WATCHDOG: timed out' >/dev/kmsg", 0,
+     [("pass", "kernel log clean")]),
+    ("the failure of a C original is recorded and does not fail the run",
+     "# subjects: rtl8139_rs 8139cp\necho 1..1\necho not ok 1 it works\nexit 1", 0,
+     [("fail", "it works")]),
+]
+
+
+def verdict(name, body, status, expected):
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/rig/bad.sh"
+        os.mkdir(f"{folder}/rig")
+        head, _, rest = body.partition("\n") if body.startswith("#") else ("", "", body)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/bash\n{head}\n\n{rest}\n")
+        os.chmod(path, 0o755)
+        subject = ":8139cp" if "8139cp" in head else ""
+        done = subprocess.run([RUN, "--results", f"{folder}/results", path + subject], text=True,
+                              check=False, capture_output=True, timeout=60 * lib.SLOW)
+        with open(f"{folder}/results", encoding="utf-8") as file:
+            results = [event for event in map(json.loads, file) if event["event"] == "result"]
+    try:
+        lib.equal(status, done.returncode, "exit status of the runner")
+        for result, part in expected:
+            if not any(event["result"] == result and part in event["test"] + event["reason"]
+                       for event in results):
+                raise lib.Failure(f"no {result} with {part!r}")
+    except lib.Failure:
+        lib.diag(done.stdout + done.stderr)
+        raise
+    finally:
+        subprocess.run(["ip", "link", "del", "forgotten"], check=False, capture_output=True)
+
+
+def main():
+    for name, *rest in CASES:
+        lib.case(verdict, name, *rest, name=name)
+
+
+lib.main(main)
