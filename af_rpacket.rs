@@ -33,6 +33,10 @@ mod ext;
 mod net;
 #[path = "af_rpacket/mod.rs"]
 mod packet;
+#[cfg(CONFIG_KUNIT = "y")]
+#[allow(unsafe_code)]
+#[path = "net/socket_kunit.rs"]
+mod socket_kunit;
 
 module! {
     type: Module,

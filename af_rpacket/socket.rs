@@ -208,7 +208,7 @@ impl Protocol for PacketSocket {
     fn show(sock: &Sock<Self>, file: &SeqFile, context: &mut Process<'_>) {
         let (protocol, ifindex, hooked) = binding::summary(sock, context);
 
-        seq_print!(file, "{:p}", sock.address());
+        sock.show_address(file);
         seq_print!(
             file,
             " {:<6} {:<4} {:04x}   {:<5} {} {:<6} {:<6} {:<6}\n",

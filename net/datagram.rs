@@ -52,9 +52,8 @@ impl<T: Protocol> Sock<T> {
         let mut error: c_int = 0;
         // CAST: Flags are a set of bits.
         // SAFETY: The socket is valid by its invariant, and the token says that sleeping is allowed.
-        let skb = unsafe {
-            bindings::skb_recv_datagram(self.as_raw(), flags as c_uint, &raw mut error)
-        };
+        let skb =
+            unsafe { bindings::skb_recv_datagram(self.as_raw(), flags as c_uint, &raw mut error) };
         match NonNull::new(skb) {
             // INVARIANT: Only `enqueue` puts packets into this queue, and the call counts the reference.
             Some(skb) => Ok(Datagram { skb, sock: self }),

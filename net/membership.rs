@@ -97,21 +97,31 @@ impl Membership {
 fn change(device: &Device, kind: &Kind, join: bool, _rtnl: &mut Rtnl<'_>) -> Result {
     let dev = device.as_raw();
     let step = if join { 1 } else { -1 };
-    // SAFETY: In each case: the device is valid by its invariant, RTNL is held, and an address has
-    // `MAX_ADDR_LEN` bytes, of which the device reads `addr_len`.
     to_result(match (kind, join) {
         (Kind::Nothing, _) => 0,
-        (Kind::Promiscuous, _) => unsafe { bindings::dev_set_promiscuity(dev, step) },
-        (Kind::AllMulticast, _) => unsafe { bindings::dev_set_allmulti(dev, step) },
-        (Kind::Multicast(address), true) => unsafe {
-            bindings::dev_mc_add(dev, address.as_ptr())
-        },
-        (Kind::Multicast(address), false) => unsafe {
-            bindings::dev_mc_del(dev, address.as_ptr())
-        },
-        (Kind::Unicast(address), true) => unsafe { bindings::dev_uc_add(dev, address.as_ptr()) },
-        (Kind::Unicast(address), false) => unsafe {
-            bindings::dev_uc_del(dev, address.as_ptr())
-        },
+        (Kind::Promiscuous, _) => {
+            // SAFETY: The device is valid by its invariant, and RTNL is held.
+            unsafe { bindings::dev_set_promiscuity(dev, step) }
+        }
+        (Kind::AllMulticast, _) => {
+            // SAFETY: As above.
+            unsafe { bindings::dev_set_allmulti(dev, step) }
+        }
+        (Kind::Multicast(address), true) => {
+            // SAFETY: As above; of the address, which has `MAX_ADDR_LEN` bytes, `addr_len` are read.
+            unsafe { bindings::dev_mc_add(dev, address.as_ptr()) }
+        }
+        (Kind::Multicast(address), false) => {
+            // SAFETY: As above.
+            unsafe { bindings::dev_mc_del(dev, address.as_ptr()) }
+        }
+        (Kind::Unicast(address), true) => {
+            // SAFETY: As above.
+            unsafe { bindings::dev_uc_add(dev, address.as_ptr()) }
+        }
+        (Kind::Unicast(address), false) => {
+            // SAFETY: As above.
+            unsafe { bindings::dev_uc_del(dev, address.as_ptr()) }
+        }
     })
 }

@@ -128,7 +128,10 @@ impl Namespace {
         _section: &'r rcu::Guard,
     ) -> Option<Listed<'r>> {
         let mut terminated = [0u8; bindings::IFNAMSIZ as usize];
-        let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        let len = name
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(name.len());
         if len >= terminated.len() {
             return None;
         }

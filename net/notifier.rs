@@ -149,8 +149,7 @@ impl<H: Handler> Registration<H> {
         // only caller.
         unsafe { (*block.block.get()).notifier_call = Some(Block::<H>::callback) };
         // SAFETY: The block is complete and lives in a `static` until it is unregistered.
-        let result =
-            to_result(unsafe { bindings::register_netdevice_notifier(block.block.get()) });
+        let result = to_result(unsafe { bindings::register_netdevice_notifier(block.block.get()) });
         if let Err(error) = result {
             // ORDERING: Pairs with the `Acquire` above.
             block.registered.store(false, Ordering::Release);

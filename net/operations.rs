@@ -210,9 +210,8 @@ impl Ioctl<'_> {
             | bindings::SIOCSIFFLAGS => {
                 // SAFETY: The socket is the one that the call came for, and lives as long as `self`.
                 // The IPv4 layer uses it to find the namespace, and reads user memory with care.
-                let result = unsafe {
-                    bindings::inet_dgram_ioctl(self.socket, self.command, self.argument)
-                };
+                let result =
+                    unsafe { bindings::inet_dgram_ioctl(self.socket, self.command, self.argument) };
                 kernel::error::to_result(result)?;
                 Ok(result)
             }

@@ -135,7 +135,13 @@ impl Packet {
     #[inline]
     pub(crate) fn packet_type(&self) -> u8 {
         // SAFETY: By the type invariant the packet is valid.
-        unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_ref().pkt_type() }
+        unsafe {
+            (*self.as_raw())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .pkt_type()
+        }
     }
 
     /// Where the network header begins, counted from the data pointer. Negative if before it.
@@ -144,8 +150,13 @@ impl Packet {
         // SAFETY: By the type invariant the packet is valid.
         let (head, data) = unsafe { ((*self.as_raw()).head, (*self.as_raw()).data) };
         // SAFETY: By the type invariant the packet is valid.
-        let header =
-            unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_ref().network_header };
+        let header = unsafe {
+            (*self.as_raw())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .network_header
+        };
         let data_offset = (data as usize).wrapping_sub(head as usize);
         // CAST: Both offsets are within one buffer, whose size fits 32 bits.
         usize::from(header).wrapping_sub(data_offset) as i32
@@ -163,7 +174,13 @@ impl Packet {
     /// The state of the checksum.
     pub(crate) fn checksum(&self) -> Checksum {
         // SAFETY: By the type invariant the packet is valid.
-        let state = unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_ref().ip_summed() };
+        let state = unsafe {
+            (*self.as_raw())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .ip_summed()
+        };
         if state == bindings::CHECKSUM_PARTIAL as u8 {
             return Checksum::Partial;
         }

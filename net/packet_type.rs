@@ -26,6 +26,8 @@
 //! 3. Under the lock that guards the state of the binding, [`Idle::hook`] it. A device is given as
 //!    [`Listed`]: the notification that it goes away is then still to come.
 //! 4. On that notification, and when the socket is released, [`Hooked::unhook`] it.
+//! 5. Leave neither a [`Hooked`] nor a [`Detached`] in the state of the socket when it is released. Both
+//!    have a reference to the socket, so it would never end.
 //!
 //! To rebind, either wait for the grace period with no lock held and hook the same [`Idle`] again, or
 //! make a second one before the lock is taken, and swap them under it.
@@ -259,7 +261,8 @@ impl<T: Handler> Drop for Hooked<T> {
 /// A hook that is on no list any more, but that another CPU may still be looking at.
 ///
 /// Dropping it is fine in any context but a hard interrupt: what it owns is given back after a grace
-/// period.
+/// period. It has a reference to the socket: one that is left in the state of its own socket keeps that
+/// for ever.
 ///
 /// # Invariants
 ///

@@ -99,8 +99,8 @@ pub(crate) trait Protocol: Sized + Send + Sync + 'static {
 
     /// The last file that had the socket is closed. Process context, called once.
     ///
-    /// What refers to the socket must end here: packet hooks, memberships, timers. No system call is
-    /// running or will come; a hook on another CPU may still be.
+    /// What refers to the socket must end here: packet hooks (detached ones too), memberships, timers.
+    /// No system call is running or will come; a hook on another CPU may still be.
     fn release(sock: &Sock<Self>, context: &mut Process<'_>);
 
     /// Something happened to a device in the namespace of `sockets`.
@@ -203,7 +203,7 @@ impl<T: Protocol> Sock<T> {
     ///
     /// For `'a` the pointer must be to a socket as the invariant of the type describes it.
     #[inline]
-    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::sock) -> &'a Self {
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::sock) -> &'a Self {
         // CAST: `Sock<T>` is a transparent wrapper of `Object<T>`, whose first field is the `sock`.
         // SAFETY: The caller guarantees that the object is valid for `'a`.
         unsafe { &*ptr.cast::<Self>() }
@@ -306,9 +306,13 @@ impl<T: Protocol> Sock<T> {
         unsafe { bindings::sock_uid(file, self.as_raw()) }
     }
 
-    /// The address of the object, to be printed for who may see kernel addresses (`%pK`).
-    pub(crate) fn address(&self) -> *const c_void {
-        self.0.get().cast_const().cast()
+    /// Prints the address of the object, or something else to who may not see it (`%pK`).
+    pub(crate) fn show_address(&self, file: &SeqFile) {
+        // CAST: `SeqFile` is a transparent wrapper of `struct seq_file`.
+        let file: *mut bindings::seq_file = core::ptr::from_ref(file).cast_mut().cast();
+        // SAFETY: The file is lent to this thread, and the format asks for one pointer, which is not
+        // followed.
+        unsafe { bindings::seq_printf(file, c"%pK".as_char_ptr(), self.as_raw()) };
     }
 
     /// Takes the lock of the socket (`lock_sock()`), which serialises system calls. Sleeps.

@@ -29,8 +29,7 @@ use crate::{
             Rtnl, //
         },
         namespace::Namespace,
-        notifier,
-        pernet,
+        notifier, pernet,
         sock::{
             NamespaceState,
             Object,
@@ -91,7 +90,7 @@ impl<'a> Request<'a> {
     }
 
     /// Whether it is the kernel itself that wants the socket.
-    pub(crate) fn from_kernel(&self) -> bool {
+    pub(crate) fn is_from_kernel(&self) -> bool {
         self.from_kernel
     }
 }
@@ -146,7 +145,11 @@ impl<T: Protocol> Family<T> {
             };
             let (table, state) = T::create(&request, &mut context)?;
             let family = T::family();
-            if !family.tables.iter().any(|known| core::ptr::eq(*known, table)) {
+            if !family
+                .tables
+                .iter()
+                .any(|known| core::ptr::eq(*known, table))
+            {
                 // Such a table has no family number: it was not given to `Family::new`.
                 return Err(EPROTONOSUPPORT);
             }

@@ -64,9 +64,8 @@ impl OptionValue<'_> {
         }
         // SAFETY: `to` may be written for its length. The pointer is the core's, and what lies behind
         // it has that many bytes, or is in user space, where the copy checks each access.
-        let result = unsafe {
-            bindings::copy_from_sockptr(to.as_mut_ptr().cast(), self.value, to.len())
-        };
+        let result =
+            unsafe { bindings::copy_from_sockptr(to.as_mut_ptr().cast(), self.value, to.len()) };
         if result != 0 {
             return Err(EFAULT);
         }

@@ -110,7 +110,10 @@ impl<T: Protocol> Sock<T> {
         let linear = if small {
             space.len
         } else {
-            space.linear.min(space.len).max(space.len.saturating_sub(PAGED_MAX))
+            space
+                .linear
+                .min(space.len)
+                .max(space.len.saturating_sub(PAGED_MAX))
         };
         let linear = if linear == 0 { space.len } else { linear };
         let total = space
@@ -266,12 +269,7 @@ impl Outgoing {
         // SAFETY: The packet is ours and has those bytes; the message lends its iterator; the task may
         // sleep.
         to_result(unsafe {
-            bindings::skb_copy_datagram_from_iter(
-                self.packet.as_raw(),
-                offset,
-                message.iter(),
-                len,
-            )
+            bindings::skb_copy_datagram_from_iter(self.packet.as_raw(), offset, message.iter(), len)
         })
     }
 

@@ -1,0 +1,828 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of the socket side, with the smallest family that uses all of it.
+//!
+//! It is compiled into one module only, by its crate root, since a suite has one name.
+//!
+//! [`Probe`] is also an example of a family: it counts what happens to its sockets, receives what its
+//! hook sees, and sends frames as they are.
+
+use crate::{
+    bindings,
+    net::{
+        context::{
+            BottomHalf,
+            Process,
+            Rtnl, //
+        },
+        message::Message,
+        notifier::{
+            Event,
+            Kind, //
+        },
+        operations::{
+            Address,
+            Name,
+            Operations,
+            Table, //
+        },
+        packet::Be16,
+        packet_type::{
+            Detached,
+            Handler,
+            Hooked,
+            Idle,
+            Layer,
+            Match,
+            Received, //
+        },
+        rtnl,
+        sock::{
+            Protocol,
+            Sock, //
+        },
+        socket::{
+            Family,
+            Registration,
+            Request,
+            Sockets, //
+        },
+        sockopt::{
+            OptionReply,
+            OptionValue, //
+        },
+        transmit::{
+            Cookie,
+            Space, //
+        },
+    },
+};
+use core::{
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicU32,
+        Ordering, //
+    },
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    seq_file::SeqFile,
+    sync::{
+        aref::ARef,
+        rcu,
+        Mutex, //
+    },
+};
+
+/// Sockets whose state was made, and dropped.
+static MADE: AtomicU32 = AtomicU32::new(0);
+static DROPPED: AtomicU32 = AtomicU32::new(0);
+
+static MODULE: ThisModule = <crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
+static TABLE: Table<Probe> = Table::new::<ProbeOperations>();
+static FAMILY: Family<Probe> = Family::new(&[&TABLE]);
+
+/// The protocol that makes the state of a socket fail.
+const NO_MEMORY: c_int = -1;
+
+/// The level of the options of a [`Probe`].
+const LEVEL: c_int = 300;
+
+/// A free family number (`AF_SNA`).
+const NUMBER: c_int = 22;
+
+/// The state of the hook of a [`Probe`].
+enum Binding {
+    Idle(Idle),
+    Hooked(Hooked<Probe>),
+    Detached(Detached<Probe>),
+    Changing,
+}
+
+/// A socket that receives what its hook sees.
+#[pin_data(PinnedDrop)]
+struct Probe {
+    #[pin]
+    binding: Mutex<Binding>,
+    /// What `setsockopt()` was given.
+    option: AtomicU32,
+    /// Packets that arrived as shared ones.
+    seen: AtomicU32,
+}
+
+#[pinned_drop]
+impl PinnedDrop for Probe {
+    fn drop(self: Pin<&mut Self>) {
+        // ORDERING: `Release` pairs with the `Acquire` in `dropped`.
+        DROPPED.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Probe {
+    fn new(protocol: c_int) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            binding <- new_mutex!(Binding::Idle(Idle::new(GFP_KERNEL)?), "Probe::binding"),
+            option: AtomicU32::new(0),
+            seen: {
+                if protocol == NO_MEMORY {
+                    return Err(ENOMEM);
+                }
+                // ORDERING: Only the test that makes the socket reads it, in the same task.
+                MADE.fetch_add(1, Ordering::Relaxed);
+                AtomicU32::new(0)
+            },
+        })
+    }
+
+    /// Takes the hook off, if it is on.
+    fn unhook(&self) {
+        let mut binding = self.binding.lock();
+        *binding = match core::mem::replace(&mut *binding, Binding::Changing) {
+            Binding::Hooked(hook) => Binding::Detached(hook.unhook()),
+            other => other,
+        };
+    }
+}
+
+impl Protocol for Probe {
+    const NAME: &'static CStr = c"RNET_PROBE";
+    const PROC_NAME: Option<&'static CStr> = Some(c"rnet_probe");
+
+    type Namespace = ();
+    type Control = u32;
+    type Queue = u64;
+
+    fn family() -> &'static Family<Self> {
+        &FAMILY
+    }
+
+    fn create<'a>(
+        request: &'a Request<'_>,
+        _context: &'a mut Process<'_>,
+    ) -> Result<(&'static Table<Self>, impl PinInit<Self, Error>)> {
+        if !request.namespace().may_use_raw_packets() {
+            return Err(EPERM);
+        }
+        // CAST: The types of sockets are small numbers.
+        if request.kind() != bindings::sock_type_SOCK_RAW as c_int {
+            return Err(ESOCKTNOSUPPORT);
+        }
+        Ok((&TABLE, Probe::new(request.protocol())))
+    }
+
+    fn start(_sock: &Sock<Self>, _context: &mut Process<'_>) {}
+
+    fn release(sock: &Sock<Self>, _context: &mut Process<'_>) {
+        // A hook refers to the socket, detached or not, so none may stay in the socket's state.
+        *sock.binding.lock() = Binding::Changing;
+    }
+
+    fn device_event(sockets: &Sockets<Self>, event: &Event<'_>, rtnl: &mut Rtnl<'_>) {
+        if let Kind::Unregister = event.kind() {
+            sockets.for_each(rtnl, |sock, _| sock.unhook());
+        }
+    }
+
+    fn show_header(file: &SeqFile) {
+        kernel::seq_print!(file, "sk\n");
+    }
+
+    fn show(sock: &Sock<Self>, file: &SeqFile, _context: &mut Process<'_>) {
+        sock.show_address(file);
+        kernel::seq_print!(file, "\n");
+    }
+}
+
+impl Handler for Probe {
+    fn receive(sock: &Sock<Self>, packet: Received<'_>, bottom_half: &mut BottomHalf<'_>) {
+        // ORDERING: A counter that nothing depends on.
+        sock.seen.fetch_add(1, Ordering::Relaxed);
+        let Some(mut view) = packet.view(Layer::Link) else {
+            return;
+        };
+        let snap_len = view.filter(sock);
+        if snap_len == 0 {
+            return;
+        }
+        let control = view.len();
+        if let Ok(packet) = view.into_packet(snap_len) {
+            sock.enqueue(packet, control, bottom_half, |queued| {
+                *queued = queued.wrapping_add(1);
+            });
+        }
+    }
+}
+
+/// The system calls on a [`Probe`].
+struct ProbeOperations;
+
+#[vtable]
+impl Operations<Probe> for ProbeOperations {
+    /// The address is the family, then the index of a device, as in `struct sockaddr_ll`: the socket
+    /// is hooked on that, for all protocols.
+    fn bind(sock: &Sock<Probe>, address: Address<'_>, context: &mut Process<'_>) -> Result {
+        let [_, _, _, _, a, b, c, d]: [u8; 8] = address.read()?;
+        let index = c_int::from_ne_bytes([a, b, c, d]);
+        let mut binding = sock.binding.lock();
+        let idle = match core::mem::replace(&mut *binding, Binding::Changing) {
+            Binding::Idle(idle) => idle,
+            Binding::Hooked(hook) => hook.unhook().synchronize(context),
+            Binding::Detached(hook) => match hook.try_reclaim() {
+                Ok(idle) => idle,
+                Err(hook) => hook.synchronize(context),
+            },
+            Binding::Changing => return Err(EINVAL),
+        };
+        let section = rcu::read_lock();
+        let Some(device) = sock.namespace().find_device(index, &section) else {
+            *binding = Binding::Idle(idle);
+            return Err(ENODEV);
+        };
+        let packets = Match {
+            // CAST: The pseudo protocols have 16 bits.
+            protocol: Be16::from_host(bindings::ETH_P_ALL as u16),
+            device: Some(device),
+            ignore_outgoing: false,
+        };
+        *binding = Binding::Hooked(idle.hook(sock, packets));
+        Ok(())
+    }
+
+    fn getname(
+        sock: &Sock<Probe>,
+        peer: bool,
+        name: &mut Name<'_>,
+        _context: &mut Process<'_>,
+    ) -> Result {
+        if peer {
+            return Err(EOPNOTSUPP);
+        }
+        name.write(&sock.family_number().to_ne_bytes())
+    }
+
+    fn sendmsg(
+        sock: &Sock<Probe>,
+        message: &mut Message<'_>,
+        len: usize,
+        context: &mut Process<'_>,
+    ) -> Result<usize> {
+        let address: [u8; 8] = message.address().ok_or(EDESTADDRREQ)?.read()?;
+        let [_, _, _, _, a, b, c, d] = address;
+        let index = c_int::from_ne_bytes([a, b, c, d]);
+        let device = sock.namespace().device(index).ok_or(ENXIO)?;
+        let mut cookie = Cookie::new(sock);
+        cookie.read_control(sock, message)?;
+        let header = device.hard_header_len();
+        let size = u32::try_from(len).map_err(|_| EMSGSIZE)?;
+        let space = Space {
+            headroom: device.reserved_headroom(header),
+            tailroom: u32::from(device.needed_tailroom()),
+            linear: size,
+            len: size,
+        };
+        let mut packet = sock.allocate(&device, space, message.dont_wait(), context)?;
+        packet.shift(u32::from(header))?;
+        packet.copy_from(message, 0, size, context)?;
+        if !packet.has_valid_header() {
+            return Err(EINVAL);
+        }
+        packet.prepare(sock, &cookie, Be16::default(), false);
+        packet.parse_headers(true);
+        packet.transmit(context)?;
+        Ok(len)
+    }
+
+    fn recvmsg(
+        sock: &Sock<Probe>,
+        message: &mut Message<'_>,
+        len: usize,
+        flags: c_int,
+        context: &mut Process<'_>,
+    ) -> Result<usize> {
+        let packet = sock.receive(flags, context)?;
+        let copied = packet.len().min(u32::try_from(len).unwrap_or(u32::MAX));
+        if copied < packet.len() {
+            message.set_truncated();
+        }
+        packet.copy_to(message, copied, context)?;
+        packet.put_controls(message);
+        message.set_address(&packet.control().to_ne_bytes())?;
+        Ok(copied as usize)
+    }
+
+    fn setsockopt(
+        sock: &Sock<Probe>,
+        _level: c_int,
+        _name: c_int,
+        value: OptionValue<'_>,
+        _context: &mut Process<'_>,
+    ) -> Result {
+        // ORDERING: A value that nothing depends on.
+        sock.option.store(value.read::<u32>()?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn getsockopt(
+        sock: &Sock<Probe>,
+        _level: c_int,
+        name: c_int,
+        reply: &mut OptionReply<'_>,
+        context: &mut Process<'_>,
+    ) -> Result {
+        match name {
+            // ORDERING: A value that nothing depends on.
+            0 => reply.write(&sock.option.load(Ordering::Relaxed).to_ne_bytes()),
+            1 => reply.write(&sock.with_queue(context, |queued| *queued).to_ne_bytes()),
+            2 => {
+                let value = reply.read::<u32>()?;
+                reply.write(&value.wrapping_add(1).to_ne_bytes())
+            }
+            _ => Err(ENOPROTOOPT),
+        }
+    }
+}
+
+/// A socket as user space has it.
+struct TestSocket(NonNull<bindings::socket>);
+
+/// An address of the form that [`ProbeOperations`] knows.
+fn address(index: c_int) -> [u8; 8] {
+    let [a, b, c, d] = index.to_ne_bytes();
+    let [e, f] = (NUMBER as u16).to_ne_bytes();
+    [e, f, 0, 0, a, b, c, d]
+}
+
+impl TestSocket {
+    fn new(kind: bindings::sock_type, protocol: c_int, of_kernel: bool) -> Result<Self> {
+        let mut socket = core::ptr::null_mut();
+        let kind = kind as c_int;
+        kernel::error::to_result(if of_kernel {
+            let net = &raw mut bindings::init_net;
+            // SAFETY: The first namespace lives for ever, and `socket` may be written.
+            unsafe { bindings::sock_create_kern(net, NUMBER, kind, protocol, &raw mut socket) }
+        } else {
+            // SAFETY: `socket` may be written.
+            unsafe { bindings::sock_create(NUMBER, kind, protocol, &raw mut socket) }
+        })?;
+        Ok(Self(NonNull::new(socket).ok_or(EINVAL)?))
+    }
+
+    fn sock(&self) -> &Sock<Probe> {
+        // SAFETY: The socket lives until it is released in `drop`.
+        let sk = unsafe { (*self.0.as_ptr()).sk };
+        // SAFETY: It was made by the family of `Probe`.
+        unsafe { Sock::from_raw(sk.cast()) }
+    }
+
+    fn bind(&self, address: &mut [u8]) -> Result {
+        // SAFETY: The socket is ours; the address has that length.
+        kernel::error::to_result(unsafe {
+            bindings::kernel_bind(
+                self.0.as_ptr(),
+                address.as_mut_ptr().cast(),
+                address.len() as c_int,
+            )
+        })
+    }
+
+    fn send(&self, index: c_int, data: &mut [u8]) -> Result<usize> {
+        let mut name = [0u8; 128];
+        for (to, from) in name.iter_mut().zip(address(index)) {
+            *to = from;
+        }
+        let mut message = bindings::msghdr {
+            msg_name: name.as_mut_ptr().cast(),
+            msg_namelen: 8,
+            ..Default::default()
+        };
+        let mut vector = bindings::kvec {
+            iov_base: data.as_mut_ptr().cast(),
+            iov_len: data.len(),
+        };
+        // SAFETY: The socket, the message and the buffer are ours for the call.
+        let sent = unsafe {
+            bindings::kernel_sendmsg(
+                self.0.as_ptr(),
+                &raw mut message,
+                &raw mut vector,
+                1,
+                data.len(),
+            )
+        };
+        kernel::error::to_result(sent)?;
+        usize::try_from(sent).map_err(|_| EINVAL)
+    }
+
+    /// The bytes that were received, and the four that were noted with the packet.
+    fn receive(&self, data: &mut [u8], flags: u32) -> Result<(usize, u32)> {
+        let mut name = [0u8; 128];
+        let mut message = bindings::msghdr {
+            msg_name: name.as_mut_ptr().cast(),
+            ..Default::default()
+        };
+        let mut vector = bindings::kvec {
+            iov_base: data.as_mut_ptr().cast(),
+            iov_len: data.len(),
+        };
+        // SAFETY: The socket, the message and the buffers are ours for the call.
+        let received = unsafe {
+            bindings::kernel_recvmsg(
+                self.0.as_ptr(),
+                &raw mut message,
+                &raw mut vector,
+                1,
+                data.len(),
+                (flags | bindings::MSG_DONTWAIT) as c_int,
+            )
+        };
+        kernel::error::to_result(received)?;
+        let [a, b, c, d, ..] = name;
+        Ok((
+            usize::try_from(received).map_err(|_| EINVAL)?,
+            u32::from_ne_bytes([a, b, c, d]),
+        ))
+    }
+
+    fn set_option(&self, level: c_int, name: c_int, value: &mut [u8]) -> Result {
+        // SAFETY: The socket is ours, and the value is in kernel memory of that length.
+        kernel::error::to_result(unsafe {
+            bindings::do_sock_setsockopt(
+                self.0.as_ptr(),
+                false,
+                level,
+                name,
+                kernel_pointer(value.as_mut_ptr()),
+                value.len() as c_int,
+            )
+        })
+    }
+
+    /// The length that the kernel says an option has.
+    fn option(&self, name: c_int, value: &mut [u8]) -> Result<usize> {
+        let mut len = value.len() as c_int;
+        // SAFETY: The socket is ours, and the value is in kernel memory of that length.
+        kernel::error::to_result(unsafe {
+            bindings::do_sock_getsockopt(
+                self.0.as_ptr(),
+                false,
+                LEVEL,
+                name,
+                kernel_pointer(value.as_mut_ptr()),
+                kernel_pointer((&raw mut len).cast()),
+            )
+        })?;
+        usize::try_from(len).map_err(|_| EINVAL)
+    }
+}
+
+/// A `sockptr_t` into the kernel.
+fn kernel_pointer(to: *mut u8) -> bindings::sockptr_t {
+    let mut pointer = bindings::sockptr_t::default();
+    pointer.__bindgen_anon_1.kernel = to.cast();
+    pointer.set_is_kernel(true);
+    pointer
+}
+
+impl Drop for TestSocket {
+    fn drop(&mut self) {
+        // SAFETY: The socket is ours to release.
+        unsafe { bindings::sock_release(self.0.as_ptr()) };
+    }
+}
+
+/// How many states were dropped, after all that is on its way to be.
+fn dropped() -> u32 {
+    rcu::rcu_barrier();
+    // ORDERING: Pairs with the `Release` in the drop.
+    DROPPED.load(Ordering::Acquire)
+}
+
+fn register() -> Result<Registration<Probe>> {
+    Registration::new(&MODULE, NUMBER)
+}
+
+/// The loopback device, up.
+struct Loopback {
+    index: c_int,
+    was_up: bool,
+}
+
+impl Loopback {
+    fn up() -> Result<Self> {
+        // SAFETY: Tests run in process context, with no lock held.
+        let mut context = unsafe { Process::assume() };
+        let rtnl = rtnl::lock(&mut context);
+        let namespace = crate::net::namespace::Namespace::init();
+        let device = namespace.device_under_rtnl(1, &rtnl).ok_or(ENODEV)?;
+        let was_up = device.is_up();
+        // SAFETY: The device is registered and RTNL is held.
+        kernel::error::to_result(unsafe {
+            bindings::dev_open(device.as_raw(), core::ptr::null_mut())
+        })?;
+        Ok(Self { index: 1, was_up })
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        if self.was_up {
+            return;
+        }
+        // SAFETY: Tests run in process context, with no lock held.
+        let mut context = unsafe { Process::assume() };
+        let rtnl = rtnl::lock(&mut context);
+        let namespace = crate::net::namespace::Namespace::init();
+        if let Some(device) = namespace.device_under_rtnl(self.index, &rtnl) {
+            // SAFETY: The device is registered and RTNL is held.
+            unsafe { bindings::dev_close(device.as_raw()) };
+        }
+    }
+}
+
+/// A frame of an experimental Ethernet type, to nobody.
+fn frame<const N: usize>() -> [u8; N] {
+    let mut frame = [0u8; N];
+    for (number, byte) in frame.iter_mut().enumerate() {
+        // CAST: The pattern repeats.
+        *byte = number as u8;
+    }
+    for (to, from) in frame
+        .iter_mut()
+        .zip([2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0xb5])
+    {
+        *to = from;
+    }
+    frame
+}
+
+#[kunit_tests(rnet_socket)]
+mod tests {
+    use super::*;
+
+    const RAW: bindings::sock_type = bindings::sock_type_SOCK_RAW;
+    const DGRAM: bindings::sock_type = bindings::sock_type_SOCK_DGRAM;
+
+    fn made() -> u32 {
+        // ORDERING: The same task has written it.
+        MADE.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn each_state_is_made_once_and_dropped_once() -> Result {
+        let _family = register()?;
+        for of_kernel in [false, true] {
+            let (made_before, dropped_before) = (made(), dropped());
+            let socket = TestSocket::new(RAW, 0, of_kernel)?;
+            assert_eq!(made(), made_before.wrapping_add(1));
+            assert_eq!(dropped(), dropped_before);
+            drop(socket);
+            assert_eq!(made(), made_before.wrapping_add(1));
+            assert_eq!(dropped(), dropped_before.wrapping_add(1));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_reference_keeps_the_state() -> Result {
+        let _family = register()?;
+        let before = dropped();
+        let socket = TestSocket::new(RAW, 0, false)?;
+        let reference: ARef<Sock<Probe>> = ARef::from(socket.sock());
+        drop(socket);
+        assert_eq!(dropped(), before);
+        // The state is still there to be read.
+        // ORDERING: A counter that nothing depends on.
+        assert_eq!(reference.seen.load(Ordering::Relaxed), 0);
+        drop(reference);
+        assert_eq!(dropped(), before.wrapping_add(1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_refused_socket_leaves_nothing() -> Result {
+        let _family = register()?;
+        let (made_before, dropped_before) = (made(), dropped());
+        assert_eq!(
+            TestSocket::new(DGRAM, 0, false).err(),
+            Some(ESOCKTNOSUPPORT)
+        );
+        // The kernel's memory for the socket exists by then, the state does not.
+        assert_eq!(TestSocket::new(RAW, NO_MEMORY, false).err(), Some(ENOMEM));
+        assert_eq!(made(), made_before);
+        assert_eq!(dropped(), dropped_before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_family_needs_a_free_number_in_range() -> Result {
+        for number in [-1, 0, 46, 1000, c_int::MIN, c_int::MAX] {
+            assert_eq!(
+                Registration::<Probe>::new(&MODULE, number).err(),
+                Some(EINVAL)
+            );
+        }
+        // AF_UNIX has an owner on every kernel.
+        assert_eq!(Registration::<Probe>::new(&MODULE, 1).err(), Some(EEXIST));
+        let family = register()?;
+        assert_eq!(family.number(), NUMBER);
+        assert_eq!(register().err(), Some(EBUSY));
+        drop(family);
+        assert_eq!(TestSocket::new(RAW, 0, false).err(), Some(EAFNOSUPPORT));
+        // What failed above has left nothing behind.
+        drop(register()?);
+        Ok(())
+    }
+
+    #[test]
+    fn the_namespace_lists_its_sockets() -> Result {
+        let _family = register()?;
+        let sockets: [TestSocket; 3] = [
+            TestSocket::new(RAW, 0, false)?,
+            TestSocket::new(RAW, 0, false)?,
+            TestSocket::new(RAW, 0, true)?,
+        ];
+        let mut count = 0u32;
+        let siblings = sockets[0].sock().siblings();
+        siblings.for_each(&mut count, |_, count| *count = count.wrapping_add(1));
+        assert_eq!(count, 3);
+        let [first, second, third] = sockets;
+        drop(second);
+        let mut seen = [false; 2];
+        first.sock().siblings().for_each(&mut seen, |sock, seen| {
+            seen[0] |= core::ptr::eq(sock, first.sock());
+            seen[1] |= core::ptr::eq(sock, third.sock());
+        });
+        assert_eq!(seen, [true; 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn addresses_and_options_reach_the_family() -> Result {
+        let _family = register()?;
+        let socket = TestSocket::new(RAW, 0, false)?;
+        // Too short to be an address of this family.
+        assert_eq!(socket.bind(&mut [0; 7]).err(), Some(EINVAL));
+        assert_eq!(socket.bind(&mut address(c_int::MAX)).err(), Some(ENODEV));
+
+        assert_eq!(
+            socket.set_option(LEVEL, 0, &mut [1, 2, 3]).err(),
+            Some(EINVAL)
+        );
+        socket.set_option(LEVEL, 0, &mut 7u32.to_ne_bytes())?;
+        let mut value = [0xffu8; 8];
+        assert_eq!(socket.option(0, &mut value)?, 4);
+        assert_eq!(value[..4], 7u32.to_ne_bytes());
+        assert_eq!(value[4..], [0xff; 4]);
+        // A short buffer gets as much as fits.
+        let mut short = [0xffu8; 2];
+        assert_eq!(socket.option(0, &mut short)?, 2);
+        assert_eq!(short, 7u32.to_ne_bytes()[..2]);
+        // The buffer is read, too.
+        let mut value = 41u32.to_ne_bytes();
+        assert_eq!(socket.option(2, &mut value)?, 4);
+        assert_eq!(u32::from_ne_bytes(value), 42);
+        assert_eq!(socket.option(2, &mut [0; 3]).err(), Some(EINVAL));
+        assert_eq!(socket.option(9, &mut value).err(), Some(ENOPROTOOPT));
+        Ok(())
+    }
+
+    #[test]
+    fn a_hook_receives_what_others_send() -> Result {
+        let _family = register()?;
+        let loopback = Loopback::up()?;
+        let sender = TestSocket::new(RAW, 0, false)?;
+        let receiver = TestSocket::new(RAW, 0, false)?;
+        receiver.bind(&mut address(loopback.index))?;
+
+        let mut sent = frame::<100>();
+        assert_eq!(sender.send(loopback.index, &mut sent)?, 100);
+        // The frame is seen on its way out, and again on its way in.
+        let mut data = [0u8; 200];
+        assert_eq!(receiver.receive(&mut data, bindings::MSG_PEEK)?, (100, 100));
+        assert_eq!(data[..100], sent);
+        data = [0; 200];
+        assert_eq!(receiver.receive(&mut data, 0)?, (100, 100));
+        assert_eq!(data[..100], sent);
+        let mut queued = [0u8; 8];
+        assert_eq!(receiver.option(1, &mut queued)?, 8);
+        assert!(u64::from_ne_bytes(queued) >= 1);
+        // The sender has no hook.
+        assert_eq!(sender.receive(&mut data, 0).err(), Some(EAGAIN));
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_does_not_see_what_it_sends() -> Result {
+        let _family = register()?;
+        let loopback = Loopback::up()?;
+        let socket = TestSocket::new(RAW, 0, false)?;
+        let witness = TestSocket::new(RAW, 0, false)?;
+        socket.bind(&mut address(loopback.index))?;
+        witness.bind(&mut address(loopback.index))?;
+        let mut sent = frame::<64>();
+        socket.send(loopback.index, &mut sent)?;
+        // What goes out is shown to the witness only. (It comes in again without its sender, and is
+        // then shown to both.)
+        let mut data = [0u8; 64];
+        // ORDERING: Counters that nothing depends on.
+        let own = socket.sock().seen.load(Ordering::Relaxed);
+        let other = witness.sock().seen.load(Ordering::Relaxed);
+        assert!(other > own);
+        assert_eq!(witness.receive(&mut data, 0)?.0, 64);
+        Ok(())
+    }
+
+    #[test]
+    fn several_hooks_see_the_same_frame() -> Result {
+        let _family = register()?;
+        let loopback = Loopback::up()?;
+        let sender = TestSocket::new(RAW, 0, false)?;
+        let receivers: [TestSocket; 3] = [
+            TestSocket::new(RAW, 0, false)?,
+            TestSocket::new(RAW, 0, false)?,
+            TestSocket::new(RAW, 0, false)?,
+        ];
+        for receiver in &receivers {
+            receiver.bind(&mut address(loopback.index))?;
+        }
+        let mut sent = frame::<300>();
+        sender.send(loopback.index, &mut sent)?;
+        // Each hook moved the data pointer of the one packet, and put it back for the next.
+        for receiver in &receivers {
+            let mut data = [0u8; 400];
+            assert_eq!(receiver.receive(&mut data, 0)?, (300, 300));
+            assert_eq!(data[..300], sent);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_detached_hook_can_be_used_again() -> Result {
+        let _family = register()?;
+        let loopback = Loopback::up()?;
+        let sender = TestSocket::new(RAW, 0, false)?;
+        let receiver = TestSocket::new(RAW, 0, false)?;
+        let before = dropped();
+        for _ in 0..3 {
+            receiver.bind(&mut address(loopback.index))?;
+            sender.send(loopback.index, &mut frame::<64>())?;
+            assert!(receiver.receive(&mut [0; 64], 0).is_ok());
+            receiver.sock().unhook();
+            while receiver.receive(&mut [0; 64], 0).is_ok() {}
+            sender.send(loopback.index, &mut frame::<64>())?;
+            assert_eq!(receiver.receive(&mut [0; 64], 0).err(), Some(EAGAIN));
+        }
+        // A hook that is on when the socket is closed keeps nothing of it.
+        receiver.bind(&mut address(loopback.index))?;
+        drop(receiver);
+        assert_eq!(dropped(), before.wrapping_add(1));
+        Ok(())
+    }
+
+    #[test]
+    fn packets_on_their_way_keep_the_socket() -> Result {
+        let _family = register()?;
+        let loopback = Loopback::up()?;
+        let before = dropped();
+        let sender = TestSocket::new(RAW, 0, false)?;
+        for _ in 0..50 {
+            sender.send(loopback.index, &mut frame::<1000>())?;
+        }
+        drop(sender);
+        assert_eq!(dropped(), before.wrapping_add(1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_lock_in_process_context_turns_bottom_halves_off() -> Result {
+        use crate::ext::lock::new_spinlock_bh;
+        let lock = KBox::pin_init(new_spinlock_bh!(1u32, "rnet_kunit::outer"), GFP_KERNEL)?;
+        let inner = KBox::pin_init(new_spinlock_bh!(1u32, "rnet_kunit::inner"), GFP_KERNEL)?;
+        // SAFETY: Tests run in process context, with no lock held.
+        let mut context = unsafe { Process::assume() };
+        {
+            let mut guard = lock.lock(&mut context);
+            let (value, bottom_half) = guard.split();
+            *value = value.wrapping_add(1);
+            let mut nested = inner.lock(bottom_half);
+            *nested = nested.wrapping_add(*value);
+        }
+        assert_eq!(*lock.lock(&mut context), 2);
+        assert_eq!(*inner.lock(&mut context), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn frames_that_are_too_short_are_refused() -> Result {
+        let _family = register()?;
+        let loopback = Loopback::up()?;
+        let sender = TestSocket::new(RAW, 0, false)?;
+        assert_eq!(sender.send(loopback.index, &mut []).err(), Some(EINVAL));
+        assert_eq!(
+            sender.send(c_int::MAX, &mut frame::<64>()).err(),
+            Some(ENXIO)
+        );
+        Ok(())
+    }
+}
