@@ -1,27 +1,182 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Realtek RTL8139 Ethernet driver.
+//! Driver for Realtek RTL8139 Ethernet cards, and for all who built such cards.
+//!
+//! The chips RTL8139, 8139A to D, 8130, 8100 and 8101 have four transmit slots and one receive ring
+//! into which they copy frames: the *classic* mode. The RTL8139C+ has descriptor rings in addition;
+//! this driver runs it in its classic mode, too.
+//!
+//! A frame moves through these files, on its way in and out:
+//!
+//! | file | what |
+//! |---|---|
+//! | [`regs`], [`hw`], [`chip`] | registers; the chip as a whole; what differs between chips |
+//! | [`eeprom`], [`mii`] | where the address comes from; the link |
+//! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
+//! | [`gate`], [`intr_mask`] | what the handler leaves for the poll; when the chip may interrupt |
+//! | [`rx`], [`rx_ring`], [`rx_filter`] | receiving; headers and position in the ring; addresses |
+//! | [`tx`], [`tx_slots`] | sending; the slots, and when to look at them |
+//! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
+//!
+//! `chip`, `eeprom`, `intr_mask`, `mii`, `missed`, `rx_filter`, `rx_ring` and `tx_slots` have no
+//! kernel types, and tests on the host (`selftests/host/`).
+//!
+//! C versions: [`drivers/net/ethernet/realtek/8139too.c`](srctree/drivers/net/ethernet/realtek/8139too.c),
+//! [`drivers/net/ethernet/realtek/8139cp.c`](srctree/drivers/net/ethernet/realtek/8139cp.c)
 
 #![deny(unsafe_code)]
-
-use kernel::prelude::*;
 
 mod bindings;
 mod ext;
 mod net;
 
-module! {
+#[path = "rtl8139_rs/chip.rs"]
+mod chip;
+#[path = "rtl8139_rs/counters.rs"]
+mod counters;
+#[path = "rtl8139_rs/eeprom.rs"]
+mod eeprom;
+#[path = "rtl8139_rs/ethtool.rs"]
+mod ethtool;
+#[path = "rtl8139_rs/gate.rs"]
+mod gate;
+#[path = "rtl8139_rs/hw.rs"]
+mod hw;
+#[path = "rtl8139_rs/intr_mask.rs"]
+mod intr_mask;
+#[path = "rtl8139_rs/mii.rs"]
+mod mii;
+#[path = "rtl8139_rs/missed.rs"]
+mod missed;
+#[path = "rtl8139_rs/nic.rs"]
+mod nic;
+#[path = "rtl8139_rs/regs.rs"]
+mod regs;
+#[path = "rtl8139_rs/rx.rs"]
+mod rx;
+#[path = "rtl8139_rs/rx_filter.rs"]
+mod rx_filter;
+#[path = "rtl8139_rs/rx_ring.rs"]
+mod rx_ring;
+#[path = "rtl8139_rs/tx.rs"]
+mod tx;
+#[path = "rtl8139_rs/tx_slots.rs"]
+mod tx_slots;
+
+use crate::{
+    ext::{
+        bound, irq,
+        pci::{
+            self,
+            DeviceId, //
+        },
+    },
+    hw::Hw,
+    net::driver::Registration,
+    nic::Nic, //
+};
+use kernel::{
+    device::Core,
+    prelude::*, //
+};
+
+struct Rtl8139;
+
+// Those of 8139too and 8139cp. The 10ec:8129 that 8139too can also be built for is not among them: it
+// is another chip, whose transceiver is behind a management bus that this driver does not have.
+pci_device_table!(
+    PCI_TABLE,
+    [
+        DeviceId::new(0x10ec, 0x8139),
+        DeviceId::new(0x10ec, 0x8138),
+        DeviceId::new(0x1113, 0x1211),
+        DeviceId::new(0x1500, 0x1360),
+        DeviceId::new(0x4033, 0x1360),
+        DeviceId::new(0x1186, 0x1300),
+        DeviceId::new(0x1186, 0x1340),
+        DeviceId::new(0x13d1, 0xab06),
+        DeviceId::new(0x1259, 0xa117),
+        DeviceId::new(0x1259, 0xa11e),
+        DeviceId::new(0x14ea, 0xab06),
+        DeviceId::new(0x14ea, 0xab07),
+        DeviceId::new(0x11db, 0x1234),
+        DeviceId::new(0x1432, 0x9130),
+        DeviceId::new(0x02ac, 0x1012),
+        DeviceId::new(0x018a, 0x0106),
+        DeviceId::new(0x126c, 0x1211),
+        DeviceId::new(0x1743, 0x8139),
+        DeviceId::new(0x021b, 0x8139),
+        DeviceId::new(0x16ec, 0xab06),
+        // The TTTech MC322, of which 8139cp knows.
+        DeviceId::new(0x0357, 0x000a),
+        // Cards whose own vendor number is wrong, while that of the subsystem is right.
+        DeviceId::new(DeviceId::ANY, 0x8139).subsystem(0x10ec, 0x8139),
+        DeviceId::new(DeviceId::ANY, 0x8139).subsystem(0x1186, 0x1300),
+        DeviceId::new(DeviceId::ANY, 0x8139).subsystem(0x13d1, 0xab06),
+    ]
+);
+
+#[vtable]
+impl pci::Driver for Rtl8139 {
+    type Data<'bound> = Registration<'bound, Nic<'bound>>;
+
+    const ID_TABLE: pci::IdTable = &PCI_TABLE;
+    const DMA_BITS: u32 = 32;
+
+    fn probe<'bound>(
+        pdev: &'bound kernel::pci::Device<Core<'_>>,
+        _id: usize,
+    ) -> Result<impl bound::Init<Self::Data<'bound>> + 'bound> {
+        let enabled = pci::Enabled::new(pdev)?;
+        let hw = Hw::new(pdev.iomap_region_sized::<{ regs::SIZE }>(1, c"rtl8139_rs")?)
+            .inspect_err(|_| dev_err!(pdev, "the chip does not answer\n"))?;
+        // Only now: before the reset, what the chip would do with memory was not known.
+        enabled.set_master();
+
+        let mac = hw.permanent_mac();
+        if mac.is_none() {
+            dev_warn!(
+                pdev,
+                "no valid address in EEPROM or chip, a random one is used\n"
+            );
+        }
+        dev_info!(pdev, "{}\n", hw.chip.name);
+
+        let irq = irq::Line::intx(pdev)?;
+        Ok(Registration::new(
+            pdev.as_ref(),
+            Nic::config(mac),
+            Nic::new(hw, irq, enabled),
+        ))
+    }
+
+    fn shutdown<'bound>(
+        _pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) {
+        data.detach();
+    }
+
+    fn suspend<'bound>(
+        _pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        data.detach();
+        Ok(())
+    }
+
+    fn resume<'bound>(
+        _pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        data.attach()
+    }
+}
+
+module_pci_driver! {
     type: Rtl8139,
     name: "rtl8139_rs",
     authors: ["The rtl8139_rs and af_rpacket founders"],
     description: "Realtek RTL8139 Ethernet driver",
     license: "GPL",
-}
-
-struct Rtl8139;
-
-impl kernel::Module for Rtl8139 {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
-    }
 }

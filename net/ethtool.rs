@@ -71,6 +71,16 @@ impl LinkModes {
         Self(0)
     }
 
+    /// The modes whose bits are set, in the numbering of `ADVERTISED_*`.
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The bits of the modes, in the numbering of `ADVERTISED_*`.
+    pub(crate) const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// The modes in either set; as `|`, for constants.
     pub(crate) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

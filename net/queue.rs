@@ -197,6 +197,15 @@ impl<'a> TxQueue<'a> {
 }
 
 impl SkBuff {
+    /// Reports to who asked for it when the frame is given to the device: `skb_tx_timestamp()`.
+    ///
+    /// To be called as late as possible before the device may send.
+    #[inline]
+    pub(crate) fn tx_timestamp(&self) {
+        // SAFETY: The packet is valid by its invariant.
+        unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
+    }
+
     /// Copies the frame to `offset` in `to`, with zeros up to `pad_to` bytes if it is shorter, and
     /// with the checksum that the stack left to the hardware. Returns the length with padding.
     ///

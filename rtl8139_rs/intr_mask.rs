@@ -26,7 +26,7 @@
 
 #![forbid(unsafe_code)]
 
-/// The bits of ISR and IMR.
+/// The bits of ISR and IMR that this driver uses.
 pub(crate) mod bits {
     /// A frame was received.
     pub(crate) const RX_OK: u16 = 1 << 0;
@@ -42,10 +42,6 @@ pub(crate) mod bits {
     pub(crate) const LINK_CHANGE: u16 = 1 << 5;
     /// The receive FIFO has no room.
     pub(crate) const RX_FIFO_OVERFLOW: u16 = 1 << 6;
-    /// The length of the cable changed.
-    pub(crate) const CABLE_LENGTH: u16 = 1 << 13;
-    /// The chip's timer.
-    pub(crate) const TIMEOUT: u16 = 1 << 14;
     /// An error on the PCI bus.
     pub(crate) const SYSTEM_ERROR: u16 = 1 << 15;
 }
@@ -99,14 +95,9 @@ impl IntrMask {
         (after != before).then_some(after)
     }
 
-    /// The interface goes up or down; afterwards nothing is deferred or armed.
-    pub(crate) fn set_live(&mut self, live: bool) -> Option<u16> {
-        self.change(|mask| {
-            *mask = Self {
-                live,
-                ..Self::new()
-            }
-        })
+    /// The interface goes down; afterwards nothing is deferred or armed.
+    pub(crate) fn close(&mut self) -> Option<u16> {
+        self.change(|mask| *mask = Self::new())
     }
 
     /// The handler interrupted a poll that is already scheduled.
@@ -114,9 +105,17 @@ impl IntrMask {
         self.change(|mask| mask.deferred = true)
     }
 
-    /// The poll is complete.
-    pub(crate) fn resume(&mut self) -> Option<u16> {
-        self.change(|mask| mask.deferred = false)
+    /// The poll is complete, or the interface has gone up.
+    pub(crate) fn open(&mut self) -> Option<u16> {
+        self.change(|mask| {
+            mask.live = true;
+            mask.deferred = false;
+        })
+    }
+
+    /// Whether the transmitter waits for a completion.
+    pub(crate) fn tx_armed(&self) -> bool {
+        self.tx_armed
     }
 
     /// The transmitter begins or ceases to wait for a completion.

@@ -104,11 +104,6 @@ impl RxStatus {
     pub(crate) fn is_multicast(self) -> bool {
         self.0 & Self::MULTICAST != 0
     }
-
-    /// The bits as the chip wrote them.
-    pub(crate) fn bits(self) -> u16 {
-        self.0
-    }
 }
 
 /// Which frames the stack wants although they are damaged, and what it wants to see of a frame.
@@ -166,7 +161,8 @@ pub(crate) enum Lost {
 pub(crate) enum Next {
     /// A frame, wholly below the snapshot.
     Frame(Frame),
-    /// A frame that reaches beyond the snapshot: it is for the next batch.
+    /// A frame that reaches beyond the snapshot: it is for the next batch, see
+    /// [`RxRing::forget`].
     Partial,
     /// A header whose frame is still on its way from the FIFO: ask again, see
     /// [`RxRing::keep_waiting`].
@@ -216,6 +212,11 @@ impl RxRing {
     pub(crate) fn observe(&mut self, cbr: u16) {
         // INVARIANT: The two masks make it a multiple of four below `RING_LEN`.
         self.limit = cbr & (RING_LEN - 1) & !3;
+    }
+
+    /// Forgets the snapshot: nothing below it is of use before the next one.
+    pub(crate) fn forget(&mut self) {
+        self.limit = self.cur;
     }
 
     /// Number of bytes between the read position and the snapshot.

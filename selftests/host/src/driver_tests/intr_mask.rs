@@ -51,7 +51,7 @@ impl World {
             coming: FRAMES,
             in_ring: 0,
             isr: 0,
-            imr: mask.set_live(true).unwrap(),
+            imr: mask.open().unwrap(),
             deferred: false,
             notes: 0,
             handler: Handler::Idle,
@@ -64,7 +64,7 @@ impl World {
     /// The shadow, with the change that the code under test makes of it.
     fn change(&mut self, change: impl FnOnce(&mut IntrMask) -> Option<u16>) {
         let mut mask = IntrMask::new();
-        mask.set_live(true);
+        mask.open();
         if self.deferred {
             mask.defer();
         }
@@ -137,7 +137,7 @@ impl World {
                 Poll::Resume
             }
             Poll::Resume => {
-                to.change(IntrMask::resume);
+                to.change(IntrMask::open);
                 Poll::Idle
             }
         };
@@ -201,33 +201,32 @@ fn no_interleaving_loses_a_frame_or_storms() {
 fn a_chip_that_is_down_may_not_interrupt() {
     let mut mask = IntrMask::new();
     assert_eq!(mask.value(), 0);
-    assert_eq!(mask.arm_tx(true), None);
-    assert_eq!(mask.set_live(true), Some(0x805b | bits::LINK_CHANGE));
-    assert_eq!(mask.set_live(false), Some(0));
+    assert_eq!(mask.open(), Some(0x805b | bits::LINK_CHANGE));
+    assert_eq!(mask.close(), Some(0));
 }
 
 #[test]
 fn going_up_forgets_what_was() {
     let mut mask = IntrMask::new();
-    mask.set_live(true);
+    mask.open();
     mask.defer();
     mask.arm_tx(true);
-    mask.set_live(false);
-    let fresh = IntrMask::new().set_live(true);
-    assert_eq!(mask.set_live(true), fresh);
+    mask.close();
+    let fresh = IntrMask::new().open();
+    assert_eq!(mask.open(), fresh);
 }
 
 #[test]
 fn writes_the_register_only_for_a_change() {
     let mut mask = IntrMask::new();
-    let live = mask.set_live(true);
-    assert_eq!(mask.resume(), None);
+    let live = mask.open();
+    assert_eq!(mask.open(), None);
     let deferred = mask.defer().unwrap();
     assert_eq!(deferred, bits::LINK_CHANGE | bits::SYSTEM_ERROR);
     assert_eq!(mask.defer(), None);
     // Armed while deferred: written when the poll is complete.
     assert_eq!(mask.arm_tx(true), None);
-    assert_eq!(mask.resume(), live.map(|value| value | bits::TX_OK));
+    assert_eq!(mask.open(), live.map(|value| value | bits::TX_OK));
     assert_eq!(mask.arm_tx(true), None);
     assert_eq!(mask.arm_tx(false), live);
 }

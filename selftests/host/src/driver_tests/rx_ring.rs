@@ -123,7 +123,7 @@ fn a_bad_status_loses_the_position() {
     let ring = ring_at(32000);
     for status in [0, 0x0004, 0x0010, 0x2000] {
         let next = ring.decode(header(status, 64), Accept::default());
-        assert!(matches!(next, Next::Lost(Lost::BadStatus(s)) if s.bits() == status));
+        assert!(matches!(next, Next::Lost(Lost::BadStatus(_))), "{status:#x}");
     }
 }
 
@@ -156,7 +156,11 @@ fn a_frame_beyond_the_snapshot_waits() {
             Next::Partial
         );
     }
-    frame(ring_at(68).decode(header(OK, 64), Accept::default()));
+    let mut ring = ring_at(64);
+    ring.forget();
+    assert!(ring.is_drained());
+    ring.observe(68);
+    frame(ring.decode(header(OK, 64), Accept::default()));
 }
 
 #[test]

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is counted beside packets and bytes.
+//!
+//! `ip -s link` shows the sums that `struct rtnl_link_stats64` defines, `ethtool -S` each counter.
+
+#![forbid(unsafe_code)]
+
+use crate::net::stats::{
+    Counter,
+    Stats64, //
+};
+use kernel::prelude::*;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $field:ident $name:literal,)*) => {
+        /// Counters that any context may increment; all of them are rare.
+        pub(crate) struct Counters {
+            $($(#[$doc])* pub(crate) $field: Counter,)*
+        }
+
+        impl Counters {
+            /// The names of the counters, as `ethtool -S` shows them.
+            pub(crate) const NAMES: &'static [&'static CStr] = &[$($name,)*];
+
+            /// Counters at zero.
+            pub(crate) fn new() -> Self {
+                Self { $($field: Counter::new(),)* }
+            }
+
+            /// The counts, in the order of [`Self::NAMES`].
+            pub(crate) fn values(&self) -> impl Iterator<Item = u64> {
+                [$(self.$field.get(),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Damaged frames, and losses of the position in the ring.
+    rx_errors c"rx_errors",
+    /// Frames for which there was no memory.
+    rx_dropped c"rx_dropped",
+    /// Frames whose check sequence did not match.
+    rx_crc_errors c"rx_crc_errors",
+    /// Frames with an invalid symbol or a part of a byte.
+    rx_frame_errors c"rx_frame_errors",
+    /// Runts, and frames longer than the chip takes.
+    rx_length_errors c"rx_length_errors",
+    /// Multicast frames.
+    multicast c"rx_multicast",
+    /// Times that the receive ring had no room.
+    rx_ring_overflows c"rx_ring_overflows",
+    /// Times that the receive FIFO had no room.
+    rx_fifo_overflows c"rx_fifo_overflows",
+    /// Times that the position in the receive ring was lost and found again.
+    rx_resyncs c"rx_resyncs",
+    /// Times that the poll met a frame that was still on its way from the FIFO.
+    rx_dma_waits c"rx_dma_waits",
+    /// Frames to send that were dropped.
+    tx_dropped c"tx_dropped",
+    /// Frames given up after too many collisions.
+    tx_aborted c"tx_aborted",
+    /// Frames given up because the carrier was lost.
+    tx_carrier_errors c"tx_carrier_errors",
+    /// Frames for which memory was too slow.
+    tx_underruns c"tx_underruns",
+    /// Collisions that came too late.
+    tx_window_errors c"tx_window_errors",
+    /// Collisions.
+    collisions c"collisions",
+    /// Times that the transmit watchdog fired.
+    tx_timeouts c"tx_timeouts",
+    /// Errors on the PCI bus.
+    bus_errors c"bus_errors",
+    /// Times that the chip was reset to recover.
+    resets c"resets",
+    /// Interrupts that met a poll that was scheduled already.
+    irqs_deferred c"irqs_deferred",
+}
+
+impl Counters {
+    /// Adds what is known here to the statistics of the interface.
+    pub(crate) fn report(&self, stats: &mut Stats64) {
+        stats.multicast = self.multicast.get();
+        stats.collisions = self.collisions.get();
+
+        stats.rx_dropped = self.rx_dropped.get();
+        stats.rx_length_errors = self.rx_length_errors.get();
+        stats.rx_over_errors = self.rx_ring_overflows.get();
+        stats.rx_crc_errors = self.rx_crc_errors.get();
+        stats.rx_frame_errors = self.rx_frame_errors.get();
+        stats.rx_fifo_errors = self.rx_fifo_overflows.get();
+        stats.rx_errors = self.rx_errors.get().wrapping_add(stats.rx_fifo_errors);
+
+        stats.tx_dropped = self.tx_dropped.get();
+        stats.tx_aborted_errors = self.tx_aborted.get();
+        stats.tx_carrier_errors = self.tx_carrier_errors.get();
+        stats.tx_fifo_errors = self.tx_underruns.get();
+        stats.tx_window_errors = self.tx_window_errors.get();
+        stats.tx_errors = stats.tx_aborted_errors.wrapping_add(stats.tx_window_errors);
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the contexts share while the interface is up: the interrupt mask and notes for the poll.
+//!
+//! # Locking
+//!
+//! The handler, the poll, a transmission and control operations meet in one lock, [`Up::gate`],
+//! which disables interrupts. It is held for a few instructions and at most two register accesses,
+//! so that the mask register always has the value that its shadow says. No other lock is taken
+//! inside.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    hw::Hw,
+    intr_mask::{
+        self,
+        bits,
+        IntrMask, //
+    },
+    regs,
+    rx_filter::Filter, //
+};
+use kernel::{
+    io::Io,
+    new_spinlock_irq,
+    prelude::*,
+    sync::SpinLockIrq, //
+};
+
+/// What the handler and control operations have for the poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Notes {
+    /// What the chip has reported since the last poll; bits of ISR.
+    pub(crate) events: u16,
+    /// The filter to set.
+    pub(crate) filter: Option<Filter>,
+    /// The device has ceased to answer.
+    pub(crate) gone: bool,
+    /// The transmitter waits for a completion.
+    pub(crate) tx_armed: bool,
+}
+
+impl Notes {
+    /// Whether the receive ring is to be looked at: the chip said so, or nobody said anything, which
+    /// is a poll that was not caused by an interrupt.
+    pub(crate) fn concerns_rx(&self) -> bool {
+        self.events == 0 || self.events & intr_mask::RX_EVENTS != 0
+    }
+
+    /// Whether the transmit slots are to be looked at. A completion that nobody waits for is not.
+    pub(crate) fn concerns_tx(&self) -> bool {
+        let awaited = if self.tx_armed {
+            intr_mask::TX_EVENTS
+        } else {
+            bits::TX_ERR
+        };
+        self.events & awaited != 0
+    }
+}
+
+/// What is behind the lock.
+struct Gate {
+    mask: IntrMask,
+    events: u16,
+    /// The filter that the stack wants.
+    filter: Filter,
+    /// The poll has not set it yet.
+    filter_is_new: bool,
+    gone: bool,
+}
+
+/// What exists while the interface is up and all contexts share.
+#[pin_data]
+pub(crate) struct Up {
+    #[pin]
+    gate: SpinLockIrq<Gate>,
+}
+
+/// Writes the mask register if its value has changed.
+fn write_mask(hw: &Hw<'_>, value: Option<u16>) {
+    // A late write costs one interrupt that finds nothing, a read to hurry it costs one each time.
+    if let Some(value) = value {
+        hw.bar.write_reg(regs::IMR::from(value));
+    }
+}
+
+impl Up {
+    /// A gate that is closed, for a receiver that accepts what the station is to hear.
+    pub(crate) fn new(filter: Filter) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            gate <- new_spinlock_irq!(Gate {
+                mask: IntrMask::new(),
+                events: 0,
+                filter,
+                filter_is_new: false,
+                gone: false,
+            }),
+        }? Error)
+    }
+
+    /// Acknowledges what the chip reports, and notes it for the poll. For the handler.
+    ///
+    /// Returns whether the interrupt was this chip's.
+    pub(crate) fn acknowledge(&self, hw: &Hw<'_>) -> bool {
+        let mut gate = self.gate.lock();
+        // One read: what there is to do. It cannot be saved, the line may be another device's.
+        let events = hw.bar.read(regs::ISR).into_raw();
+        if events & gate.mask.value() == 0 {
+            return false;
+        }
+        if events == u16::MAX {
+            gate.gone = true;
+            write_mask(hw, gate.mask.close());
+            return true;
+        }
+        // One write, before the poll looks at the ring: what comes later latches again.
+        hw.bar.write_reg(regs::ISR::from(events));
+        gate.events |= events;
+        true
+    }
+
+    /// The handler found the poll scheduled already.
+    pub(crate) fn defer(&self, hw: &Hw<'_>) {
+        let mut gate = self.gate.lock();
+        let value = gate.mask.defer();
+        write_mask(hw, value);
+    }
+
+    /// The chip may interrupt: the poll is complete, or the interface has gone up.
+    pub(crate) fn open(&self, hw: &Hw<'_>) {
+        let mut gate = self.gate.lock();
+        if gate.gone {
+            return;
+        }
+        let value = gate.mask.open();
+        write_mask(hw, value);
+    }
+
+    /// The chip may not interrupt any more.
+    pub(crate) fn close(&self, hw: &Hw<'_>) {
+        let mut gate = self.gate.lock();
+        let value = gate.mask.close();
+        gate.events = 0;
+        write_mask(hw, value);
+    }
+
+    /// The transmitter begins or ceases to wait for a completion.
+    pub(crate) fn arm_tx(&self, hw: &Hw<'_>, armed: bool) {
+        let mut gate = self.gate.lock();
+        let value = gate.mask.arm_tx(armed);
+        write_mask(hw, value);
+    }
+
+    /// Takes what was noted for the poll.
+    pub(crate) fn take_notes(&self) -> Notes {
+        let mut gate = self.gate.lock();
+        let notes = Notes {
+            events: gate.events,
+            filter: gate.filter_is_new.then_some(gate.filter),
+            gone: gate.gone,
+            tx_armed: gate.mask.tx_armed(),
+        };
+        gate.events = 0;
+        gate.filter_is_new = false;
+        notes
+    }
+
+    /// Notes a filter for the poll, which must then be scheduled.
+    pub(crate) fn set_filter(&self, filter: Filter) {
+        let mut gate = self.gate.lock();
+        gate.filter_is_new |= gate.filter != filter;
+        gate.filter = filter;
+    }
+
+    /// The filter that the stack wants.
+    pub(crate) fn filter(&self) -> Filter {
+        self.gate.lock().filter
+    }
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The chip as a whole: power, reset, address, transceiver.
+//!
+//! Nothing here is on the path of a frame. Configuration registers are behind a lock in the chip, so
+//! whoever unlocks them must be alone; all functions that do run in probe or under the instance lock
+//! of the interface.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    chip::{
+        self,
+        Chip, //
+    },
+    eeprom::{
+        self,
+        Wires, //
+    },
+    mii,
+    regs::{
+        self,
+        EepromMode, //
+    },
+    rx_filter::Filter,
+};
+use kernel::{
+    io::{
+        poll::read_poll_timeout,
+        register::Array,
+        Io, //
+    },
+    pci,
+    prelude::*,
+    time::{
+        delay::udelay,
+        Delta, //
+    },
+};
+
+/// The register file.
+pub(crate) type Bar<'bound> = pci::Bar<'bound, { regs::SIZE }>;
+
+/// The chip.
+pub(crate) struct Hw<'bound> {
+    /// Its registers.
+    pub(crate) bar: Bar<'bound>,
+    /// What is known of it.
+    pub(crate) chip: &'static Chip,
+}
+
+/// Where the chip finds what it works with; addresses on the bus.
+pub(crate) struct Memory {
+    /// The receive ring.
+    pub(crate) ring: u32,
+    /// The frames of the four slots.
+    pub(crate) slots: [u32; 4],
+}
+
+impl<'bound> Hw<'bound> {
+    /// Wakes a chip, finds out which it is and resets it.
+    ///
+    /// Fails with `EIO` if nothing answers.
+    pub(crate) fn new(bar: Bar<'bound>) -> Result<Self> {
+        set_clock(&bar, true);
+        let tcr = bar.read(regs::TCR).into_raw();
+        if tcr == u32::MAX {
+            return Err(EIO);
+        }
+        let hw = Self {
+            bar,
+            chip: chip::identify(tcr),
+        };
+        hw.set_power();
+        hw.reset()?;
+        Ok(hw)
+    }
+
+    /// Runs `f` with the configuration registers unlocked.
+    fn unlocked<R>(&self, f: impl FnOnce(&Bar<'bound>) -> R) -> R {
+        self.bar
+            .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Unlocked));
+        let result = f(&self.bar);
+        self.bar
+            .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Normal));
+        result
+    }
+
+    /// Brings the chip out of what firmware or another driver may have left: powered down, or
+    /// scanning frames for those that wake a machine.
+    fn set_power(&self) {
+        let config1 = self.bar.read(regs::CONFIG1);
+        if !self.chip.has_lwake {
+            let awake = config1.with_sleep(false).with_power(false);
+            self.unlocked(|bar| bar.write_reg(awake));
+            return;
+        }
+        let config4 = self.bar.read(regs::CONFIG4);
+        let config3 = self.bar.read(regs::CONFIG3);
+        self.unlocked(|bar| {
+            bar.write_reg(config1.with_lwake(false).with_power(true));
+            bar.write_reg(config4.with_lwptn(false));
+            bar.write_reg(config3.with_magic(false));
+        });
+    }
+
+    /// Resets the chip, and waits until it is done. Process context.
+    ///
+    /// Receiver and transmitter are off afterwards, and nothing is enabled to interrupt. Fails with
+    /// `EIO` if that takes longer than 10 ms, a hundred times what the datasheet allows, or if the
+    /// device is gone.
+    pub(crate) fn reset(&self) -> Result {
+        self.bar.write_reg(regs::CR::zeroed().with_reset(true));
+        read_poll_timeout(
+            || Ok(self.bar.read(regs::CR)),
+            |cr| !cr.reset(),
+            Delta::from_micros(10),
+            Delta::from_millis(10),
+        )
+        .map_err(|_| EIO)?;
+        Ok(())
+    }
+
+    /// The address of the card, from its EEPROM or else from the registers that the chip loaded from
+    /// there; `None` if both are nonsense.
+    pub(crate) fn permanent_mac(&self) -> Option<[u8; 6]> {
+        let mut wires = EepromWires(&self.bar);
+        let width = eeprom::probe(&mut wires);
+        let from_eeprom = width.map(|width| eeprom::read_mac(&mut wires, width));
+        // Gives the wires back to the chip.
+        self.bar
+            .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Normal));
+
+        from_eeprom
+            .filter(eeprom::is_valid_mac)
+            .or_else(|| Some(self.mac()).filter(eeprom::is_valid_mac))
+    }
+
+    /// The address that the chip answers to.
+    fn mac(&self) -> [u8; 6] {
+        let [a, b, c, d] = self.bar.read(regs::IDR0).into_raw().to_le_bytes();
+        let [e, f, ..] = self.bar.read(regs::IDR4).into_raw().to_le_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    /// Sets the address that the chip answers to.
+    pub(crate) fn set_mac(&self, mac: &[u8; 6]) {
+        let &[a, b, c, d, e, f] = mac;
+        self.unlocked(|bar| {
+            bar.write_reg(regs::IDR0::from(u32::from_le_bytes([a, b, c, d])));
+            bar.write_reg(regs::IDR4::from(u32::from_le_bytes([e, f, 0, 0])));
+        });
+    }
+
+    /// Resets and starts the chip; its interrupt stays masked.
+    ///
+    /// The C+ mode is entered by a write to a register at 0xe0 and left by a reset; nothing here
+    /// writes there, so each chip runs in the classic mode.
+    pub(crate) fn start(&self, memory: &Memory, mac: &[u8; 6], filter: Filter) -> Result {
+        set_clock(&self.bar, true);
+        self.reset()?;
+        self.set_power();
+        self.set_mac(mac);
+
+        self.bar.write_reg(regs::RBSTART::from(memory.ring));
+        for (i, &address) in memory.slots.iter().enumerate() {
+            if let Some(location) = regs::TSA::try_at(i) {
+                self.bar.write(location, regs::TSA::from(address));
+            }
+        }
+        self.bar.write_reg(regs::MPC::zeroed());
+        // No interrupt in the middle of a frame.
+        self.bar
+            .update(regs::MULINT, |mulint| mulint.with_const_early::<0>());
+
+        // The configurations take effect only in a chip whose receiver and transmitter run.
+        self.bar
+            .write_reg(regs::CR::zeroed().with_receive(true).with_transmit(true));
+        self.bar.write_reg(regs::TCR::standard());
+        self.open_receiver(filter);
+
+        let cr = self.bar.read(regs::CR);
+        if !cr.receive() || !cr.transmit() || cr.reset() {
+            return Err(EIO);
+        }
+        Ok(())
+    }
+
+    /// Sets the filter of a receiver that runs. The ring is empty afterwards.
+    fn open_receiver(&self, filter: Filter) {
+        self.set_table(filter);
+        self.bar.write_reg(
+            regs::RCR::closed()
+                .with_station(true)
+                .with_broadcast(true)
+                .with_multicast(filter.multicast)
+                .with_all(filter.promiscuous)
+                .with_errors(filter.errors)
+                .with_runts(filter.errors),
+        );
+    }
+
+    /// Sets the multicast hash table.
+    pub(crate) fn set_table(&self, filter: Filter) {
+        let (low, high) = filter.words();
+        self.bar.write(regs::MAR::at(0), regs::MAR::from(low));
+        self.bar.write(regs::MAR::at(1), regs::MAR::from(high));
+    }
+
+    /// Stops the receiver and starts it with `filter`. Any context.
+    ///
+    /// This is how the position in the ring is found again, and the only way to change the filter:
+    /// QEMU empties the ring at each write of the configuration, chips when the receiver starts. It
+    /// starts without accepting anything, so that both agree that it begins at offset 0.
+    pub(crate) fn restart_receiver(&self, filter: Filter) {
+        let transmit = regs::CR::zeroed().with_transmit(true);
+        self.bar.write_reg(transmit);
+        self.bar.write_reg(regs::RCR::closed());
+        self.bar.write_reg(transmit.with_receive(true));
+        self.open_receiver(filter);
+    }
+
+    /// Stops the chip: no access to memory and no frame any more. Process context.
+    pub(crate) fn halt(&self) {
+        self.bar.write_reg(regs::IMR::zeroed());
+        self.bar.write_reg(regs::CR::zeroed());
+        // A transfer that has begun goes on after that. The reset ends it; if a chip does not come
+        // back from its reset, it is beyond help.
+        let _ = self.reset();
+        if self.chip.halts_clock {
+            set_clock(&self.bar, false);
+        }
+    }
+
+    /// Whether there is a link.
+    ///
+    /// Not from CSCR, whose bit for a change QEMU never sets.
+    pub(crate) fn has_link(&self) -> bool {
+        !self.bar.read(regs::MSR).no_link()
+    }
+
+    /// The transceiver's registers that decide about the link.
+    pub(crate) fn link_registers(&self) -> mii::Registers {
+        // The status latches that the link was down; the second read is what is.
+        self.read_phy(mii::Register::Status);
+        mii::Registers {
+            control: self.read_phy(mii::Register::Control),
+            status: self.read_phy(mii::Register::Status),
+            advertise: self.read_phy(mii::Register::Advertise),
+            partner: self.read_phy(mii::Register::Partner),
+        }
+    }
+
+    /// Reads a register of the transceiver.
+    pub(crate) fn read_phy(&self, register: mii::Register) -> u16 {
+        match register {
+            mii::Register::Control => self.bar.read(regs::BMCR).into_raw(),
+            mii::Register::Status => self.bar.read(regs::BMSR).into_raw(),
+            mii::Register::Advertise => self.bar.read(regs::ANAR).into_raw(),
+            mii::Register::Partner => self.bar.read(regs::ANLPAR).into_raw(),
+            mii::Register::Expansion => self.bar.read(regs::ANER).into_raw(),
+        }
+    }
+
+    /// Writes a register of the transceiver; those that cannot be written ignore it.
+    pub(crate) fn write_phy(&self, register: mii::Register, value: u16) {
+        match register {
+            mii::Register::Control => {
+                self.unlocked(|bar| bar.write_reg(regs::BMCR::from(value)));
+            }
+            mii::Register::Status => self.bar.write_reg(regs::BMSR::from(value)),
+            mii::Register::Advertise => self.bar.write_reg(regs::ANAR::from(value)),
+            mii::Register::Partner => self.bar.write_reg(regs::ANLPAR::from(value)),
+            mii::Register::Expansion => self.bar.write_reg(regs::ANER::from(value)),
+        }
+    }
+}
+
+/// Lets the clock run, or stops it.
+fn set_clock(bar: &Bar<'_>, run: bool) {
+    bar.write_reg(regs::HLTCLK::from(if run { b'R' } else { b'H' }));
+}
+
+/// The wires of the EEPROM, in the chip's register.
+struct EepromWires<'a, 'bound>(&'a Bar<'bound>);
+
+impl Wires for EepromWires<'_, '_> {
+    fn drive(&mut self, state: eeprom::State) {
+        self.0.write_reg(
+            regs::CR9346::zeroed()
+                .with_mode(EepromMode::Program)
+                .with_select(state.select)
+                .with_clock(state.clock)
+                .with_data(state.data),
+        );
+        // Brings the write to the chip before the time begins: half a cycle of 500 kHz.
+        self.0.read(regs::CR9346);
+        udelay(Delta::from_micros(1));
+    }
+
+    fn sense(&mut self) -> bool {
+        self.0.read(regs::CR9346).answer()
+    }
+}

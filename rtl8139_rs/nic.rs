@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The interface: what it keeps from probe to remove, and what the stack can ask of it.
+//!
+//! Three parts exist only while the interface is up, by who may touch them: [`Up`] is shared,
+//! [`Rx`] belongs to the poll, [`Tx`] to the holder of the transmit lock.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    counters::Counters,
+    gate::Up,
+    hw::{
+        Hw,
+        Memory, //
+    },
+    intr_mask::bits,
+    mii,
+    missed::Missed,
+    regs,
+    rx::Rx,
+    rx_filter::{
+        self,
+        Filter, //
+    },
+    tx::Tx,
+    tx_slots, //
+};
+use crate::{
+    ext::{
+        irq,
+        pci::Enabled, //
+    },
+    net::{
+        driver::{
+            self,
+            Config,
+            Events,
+            Features,
+            Interrupt,
+            Locked,
+            Parts,
+            Quiet,
+            RxMode,
+            TxTimeout, //
+        },
+        napi::{
+            Poll,
+            Verdict, //
+        },
+        queue::{
+            TxQueue,
+            Xmit, //
+        },
+        skbuff::SkBuff,
+        stats::{
+            Receive,
+            Stats64,
+            Traffic,
+            Transmit, //
+        },
+    },
+};
+use kernel::{
+    device::Bound,
+    io::{
+        register,
+        Io, //
+    },
+    new_spinlock_irq, pci,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SpinLockIrq, //
+    },
+};
+
+/// The chip is to be reset, to recover.
+const RESET: Events = Events::bit::<0>();
+/// The chip has reported an error on the bus.
+const BUS_ERROR: Events = Events::bit::<1>();
+/// The device has ceased to answer.
+const GONE: Events = Events::bit::<2>();
+
+/// The Ethernet header with one VLAN tag, in bytes.
+const HEADER_LEN: u32 = 18;
+
+/// The frame check sequence, in bytes.
+const FCS_LEN: u32 = 4;
+
+/// For how long a frame may stay in its slot, in milliseconds.
+const WATCHDOG_MS: u32 = 6000;
+
+register! {
+    /// The status register in configuration space; a written one clears.
+    PCI_STATUS(u16) @ 0x06 {
+        15:0 value;
+    }
+}
+
+/// The count of missed frames, and whether the register may be read.
+struct MissedFrames {
+    count: Missed,
+    running: bool,
+}
+
+/// An interface.
+///
+/// # Locking
+///
+/// `missed` is a lock of its own, since the counters are read at any time. What is shared while the
+/// interface is up is in [`Up`].
+#[pin_data]
+pub(crate) struct Nic<'bound> {
+    pub(crate) hw: Hw<'bound>,
+    irq: irq::Line<'bound>,
+    /// Frames received.
+    pub(crate) received: Traffic<Receive>,
+    /// Frames given to the chip.
+    pub(crate) sent: Traffic<Transmit>,
+    /// What else is counted.
+    pub(crate) counters: Counters,
+    #[pin]
+    missed: SpinLockIrq<MissedFrames>,
+    /// The link is in half duplex, where frames collide.
+    pub(crate) half_duplex: Atomic<bool>,
+    /// The last field: the device is disabled after all else.
+    enabled: Enabled<'bound>,
+}
+
+impl<'bound> Nic<'bound> {
+    /// Describes an interface for a chip that was found.
+    pub(crate) fn new(
+        hw: Hw<'bound>,
+        irq: irq::Line<'bound>,
+        enabled: Enabled<'bound>,
+    ) -> impl PinInit<Self, Error> + 'bound {
+        try_pin_init!(Self {
+            hw,
+            irq,
+            received: Traffic::new(),
+            sent: Traffic::new(),
+            counters: Counters::new(),
+            missed <- new_spinlock_irq!(MissedFrames {
+                count: Missed::default(),
+                running: false,
+            }),
+            half_duplex: Atomic::new(false),
+            enabled,
+        }? Error)
+    }
+
+    /// What the interface is set up with.
+    ///
+    /// Checksums are computed when a frame is copied into its slot, so the chip can be said to do
+    /// that, and to send frames in pieces and from high memory.
+    pub(crate) fn config(mac: Option<[u8; 6]>) -> Config {
+        const SOFTWARE: Features = Features::SG.with(Features::HW_CSUM);
+        const ALWAYS: Features = SOFTWARE.with(Features::HIGHDMA);
+        // CAST: The length is below 2^16.
+        const MAX_MTU: u32 = tx_slots::MAX_FRAME_LEN as u32 - HEADER_LEN - FCS_LEN;
+
+        Config::new(mac)
+            .mtu(68, MAX_MTU)
+            .watchdog_ms(WATCHDOG_MS)
+            .features(
+                ALWAYS,
+                SOFTWARE.with(Features::RXALL).with(Features::RXFCS),
+                ALWAYS,
+            )
+    }
+
+    /// The device on the bus.
+    pub(crate) fn pdev(&self) -> &'bound pci::Device<Bound> {
+        self.enabled.device()
+    }
+
+    /// Finds out whether there is a link, and tells the stack and the log of a change.
+    fn check_link(&self, dev: &driver::Device<Self>) {
+        let up = self.hw.has_link();
+        let link = mii::Link::decode(self.hw.link_registers());
+        // ORDERING: Relaxed, see where it is read.
+        self.half_duplex.store(up && !link.full_duplex, Relaxed);
+        if up == dev.carrier_ok() {
+            return;
+        }
+        if up {
+            let duplex = if link.full_duplex { "full" } else { "half" };
+            dev_info!(
+                self.pdev(),
+                "link up, {} Mbit/s, {} duplex\n",
+                link.speed.mbps(),
+                duplex
+            );
+            dev.carrier_on();
+        } else {
+            dev_info!(self.pdev(), "link down\n");
+            dev.carrier_off();
+        }
+    }
+
+    /// Clears and reports the error that the bus has noted.
+    fn clear_bus_error(&self) {
+        let config = self.pdev().config_space();
+        let status = config.read(PCI_STATUS);
+        config.write_reg(status);
+        self.counters.bus_errors.increment();
+        dev_err!(
+            self.pdev(),
+            "error on the bus, status {:#06x}\n",
+            status.into_raw()
+        );
+    }
+
+    /// Resets the chip, with all frames in flight.
+    fn recover(&self, cx: &Locked<'_, Self>) {
+        self.counters.resets.increment();
+        if let Err(error) = cx.restart() {
+            dev_err!(self.pdev(), "reset failed: {:?}\n", error);
+        }
+    }
+
+    /// What the receiver is to accept.
+    fn filter(mode: &RxMode<'_>, features: Features) -> Filter {
+        let filter = Filter {
+            errors: features.contains(Features::RXALL),
+            ..Filter::station()
+        };
+        if mode.promiscuous() {
+            filter.promiscuous()
+        } else if mode.all_multicast() || mode.multicast().len() > rx_filter::MAX_GROUPS {
+            filter.all_multicast()
+        } else {
+            mode.multicast().fold(filter, Filter::group)
+        }
+    }
+}
+
+#[vtable]
+impl driver::Operations for Nic<'_> {
+    type Up = Up;
+    type Rx = Rx;
+    type Tx = Tx;
+    type Ethtool = Self;
+
+    fn irq(&self) -> Option<&irq::Line<'_>> {
+        Some(&self.irq)
+    }
+
+    fn open(&self, cx: &Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
+        let errors = cx.dev().features().contains(Features::RXALL);
+        Ok(Parts {
+            up: Up::new(Filter {
+                errors,
+                ..Filter::station()
+            }),
+            rx: Rx::new(self.pdev().as_ref())?,
+            tx: Tx::new(self.pdev().as_ref())?,
+        })
+    }
+
+    fn start(&self, quiet: Quiet<'_, Self>) -> Result {
+        let Quiet { dev, up, rx, tx } = quiet;
+        let memory = Memory {
+            ring: rx.address()?,
+            slots: tx.addresses()?,
+        };
+        let filter = up.filter();
+        if let Err(error) = self.hw.start(&memory, &dev.mac(), filter) {
+            dev_err!(self.pdev(), "the chip does not start: {:?}\n", error);
+            self.hw.halt();
+            return Err(error);
+        }
+        rx.restart(filter);
+        tx.restart();
+
+        let mut missed = self.missed.lock();
+        missed.count.restart();
+        missed.running = true;
+        drop(missed);
+
+        self.check_link(dev);
+        Ok(())
+    }
+
+    fn stop(&self, quiet: Quiet<'_, Self>) {
+        let mut missed = self.missed.lock();
+        missed.count.update(self.hw.bar.read(regs::MPC).into_raw());
+        missed.running = false;
+        drop(missed);
+
+        self.hw.halt();
+        self.counters.tx_dropped.add(quiet.tx.in_flight().into());
+        quiet.tx.restart();
+    }
+
+    fn mask(&self, up: &Up) {
+        up.close(&self.hw);
+    }
+
+    fn unmask(&self, up: &Up) {
+        up.open(&self.hw);
+    }
+
+    fn interrupt(&self, up: &Up, irq: &Interrupt<'_, Self>) -> irq::Return {
+        if !up.acknowledge(&self.hw) {
+            return irq::Return::None;
+        }
+        if !irq.schedule_napi() {
+            // The order is that of `intr_mask`.
+            self.counters.irqs_deferred.increment();
+            up.defer(&self.hw);
+            irq.schedule_napi();
+        }
+        irq::Return::Handled
+    }
+
+    fn poll(&self, up: &Up, rx: &mut Rx, napi: &mut Poll<'_, Self>) -> Verdict {
+        let notes = up.take_notes();
+        if notes.gone {
+            napi.schedule_work(GONE);
+            return Verdict::Done;
+        }
+        if notes.events & bits::LINK_CHANGE != 0 {
+            self.check_link(napi.dev());
+        }
+        if notes.events & bits::SYSTEM_ERROR != 0 {
+            napi.schedule_work(BUS_ERROR);
+        }
+        if let Some(filter) = notes.filter {
+            self.apply_filter(rx, filter);
+        }
+        if notes.concerns_tx() {
+            napi.lock_tx(|tx, queue| self.reap(up, tx, queue));
+        }
+        self.receive(rx, napi, &notes)
+    }
+
+    fn start_xmit(&self, up: &Up, tx: &mut Tx, queue: &mut TxQueue<'_>, skb: SkBuff) -> Xmit {
+        self.send(up, tx, queue, skb)
+    }
+
+    fn netpoll(&self, up: &Up, tx: &mut Tx, queue: &mut TxQueue<'_>) {
+        self.reap(up, tx, queue);
+    }
+
+    fn tx_timeout(&self, _up: &Up, cx: &TxTimeout<'_, Self>) {
+        self.counters.tx_timeouts.increment();
+        cx.schedule_work(RESET);
+    }
+
+    fn work(&self, cx: &Locked<'_, Self>, _up: &Up, events: Events) {
+        if events.contains(GONE) {
+            dev_err!(self.pdev(), "the device does not answer any more\n");
+            cx.dev().carrier_off();
+            return;
+        }
+        if events.contains(BUS_ERROR) {
+            self.clear_bus_error();
+        }
+        self.recover(cx);
+    }
+
+    fn set_rx_mode(&self, cx: &Locked<'_, Self>, up: &Up, mode: &RxMode<'_>) -> Result {
+        up.set_filter(Self::filter(mode, cx.dev().features()));
+        // The ring is emptied by a change, so the change is made by who owns the ring.
+        cx.dev().kick_napi(&cx.process());
+        Ok(())
+    }
+
+    fn set_mac_address(&self, _cx: &Locked<'_, Self>, up: Option<&Up>, mac: &[u8; 6]) -> Result {
+        // A chip that is down is told when it goes up.
+        if up.is_some() {
+            self.hw.set_mac(mac);
+        }
+        Ok(())
+    }
+
+    fn mii_phy(&self) -> u8 {
+        mii::PHY_ADDRESS
+    }
+
+    fn mii_read(&self, _cx: &Locked<'_, Self>, up: Option<&Up>, phy: u8, reg: u8) -> Result<u16> {
+        if up.is_none() {
+            return Err(EINVAL);
+        }
+        if phy != mii::PHY_ADDRESS {
+            return Ok(u16::MAX);
+        }
+        // As a register that a transceiver does not have.
+        Ok(mii::Register::from_number(reg.into()).map_or(0, |reg| self.hw.read_phy(reg)))
+    }
+
+    fn mii_write(
+        &self,
+        _cx: &Locked<'_, Self>,
+        up: Option<&Up>,
+        phy: u8,
+        reg: u8,
+        value: u16,
+    ) -> Result {
+        if up.is_none() {
+            return Err(EINVAL);
+        }
+        if let (mii::PHY_ADDRESS, Some(reg)) = (phy, mii::Register::from_number(reg.into())) {
+            self.hw.write_phy(reg, value);
+        }
+        Ok(())
+    }
+
+    fn set_features(&self, cx: &Locked<'_, Self>, up: Option<&Up>, features: Features) -> Result {
+        if let Some(up) = up {
+            up.set_filter(Filter {
+                errors: features.contains(Features::RXALL),
+                ..up.filter()
+            });
+            cx.dev().kick_napi(&cx.process());
+        }
+        Ok(())
+    }
+
+    fn stats64(&self, stats: &mut Stats64) {
+        (stats.rx_packets, stats.rx_bytes) = self.received.get();
+        (stats.tx_packets, stats.tx_bytes) = self.sent.get();
+        self.counters.report(stats);
+
+        let mut missed = self.missed.lock();
+        if missed.running {
+            let register = self.hw.bar.read(regs::MPC).into_raw();
+            missed.count.update(register);
+        }
+        stats.rx_missed_errors = missed.count.total();
+    }
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registers.
+//!
+//! Names are those of the datasheets of RTL8139C(L) and RTL8139C+. Glossary:
+//!
+//! | name | meaning |
+//! |---|---|
+//! | IDR | the station's address (*ID register*) |
+//! | MAR | multicast hash table |
+//! | TSD, TSAD | transmit status of one slot; of all slots |
+//! | TSA | address of the frame in a slot (*transmit start address*) |
+//! | RBSTART, CBR, CAPR | receive ring: its address; where the chip writes; where the driver reads, less 16 |
+//! | IMR, ISR | interrupt mask; interrupt status, a written one clears |
+//! | TCR, RCR | transmit and receive configuration |
+//! | MPC | frames missed (*missed packet counter*) |
+//! | 9346CR | the wires of the EEPROM, and the lock of the configuration registers |
+//! | MSR | state of the medium |
+//! | BMCR to ANER | the transceiver's registers, IEEE 802.3 clause 22 |
+//!
+//! A chip accepts an access only of the width that is given here. Each access costs an exit to the
+//! hypervisor in a virtual machine, and around a microsecond on a bus, so each one on the path of a
+//! frame has its reason written where it is made.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    io::register,
+    num::Bounded,
+    prelude::*, //
+};
+
+/// Length of the register file in bytes.
+pub(crate) const SIZE: usize = 256;
+
+register! {
+    /// The station's address, bytes 0 to 3. Is written in words of 32 bits only.
+    pub(crate) IDR0(u32) @ 0x00 {
+        31:0 bytes;
+    }
+
+    /// The station's address, bytes 4 and 5.
+    pub(crate) IDR4(u32) @ 0x04 {
+        15:0 bytes;
+    }
+
+    /// The multicast hash table.
+    pub(crate) MAR(u32)[2] @ 0x08 {
+        31:0 bits;
+    }
+
+    /// Transmit status: a write sends the frame in the slot.
+    pub(crate) TSD(u32)[4] @ 0x10 {
+        /// Carrier lost; always set at 100 Mbit/s.
+        31:31 carrier_lost => bool;
+        /// Given up after too many collisions.
+        30:30 aborted => bool;
+        /// A collision came too late.
+        29:29 out_of_window => bool;
+        /// Number of collisions.
+        27:24 collisions;
+        /// The chip begins to send with so many units of 32 bytes in its FIFO; 0 is 8 bytes.
+        21:16 threshold;
+        /// Length of the frame in bytes.
+        12:0 size;
+    }
+
+    /// Address of the frame in a slot, a multiple of four.
+    pub(crate) TSA(u32)[4] @ 0x20 {
+        31:0 address;
+    }
+
+    /// Address of the receive ring.
+    pub(crate) RBSTART(u32) @ 0x30 {
+        31:0 address;
+    }
+
+    /// Command.
+    pub(crate) CR(u8) @ 0x37 {
+        /// Starts a reset; clears itself.
+        4:4 reset => bool;
+        /// The receiver runs.
+        3:3 receive => bool;
+        /// The transmitter runs.
+        2:2 transmit => bool;
+        /// The receive ring is empty.
+        0:0 ring_empty => bool;
+    }
+
+    /// Where the driver reads in the receive ring, less 16.
+    pub(crate) CAPR(u16) @ 0x38 {
+        15:0 offset;
+    }
+
+    /// Where the chip writes in the receive ring.
+    pub(crate) CBR(u16) @ 0x3a {
+        15:0 offset;
+    }
+
+    /// Interrupt mask; bits as in [`intr_mask`](super::intr_mask).
+    pub(crate) IMR(u16) @ 0x3c {
+        15:0 events;
+    }
+
+    /// Interrupt status; a written one clears.
+    pub(crate) ISR(u16) @ 0x3e {
+        15:0 events;
+    }
+
+    /// Transmit configuration.
+    pub(crate) TCR(u32) @ 0x40 {
+        /// Gap between frames; 3 is what IEEE 802.3 asks for.
+        25:24 gap;
+        /// Most bytes in one transfer on the bus: 16 to the power of two of this.
+        10:8 burst;
+        /// The chip tries 16 times more often than 16 for each of these.
+        7:4 retries;
+        /// Goes on after an abort; write only.
+        0:0 clear_abort => bool;
+    }
+
+    /// Receive configuration. In QEMU each write empties the receive ring.
+    pub(crate) RCR(u32) @ 0x44 {
+        /// Begins to transfer a frame with so much in the FIFO; 7 is all of it.
+        15:13 threshold;
+        /// Length of the ring: 8 KiB to the power of two of this.
+        12:11 ring_len;
+        /// Most bytes in one transfer on the bus; 7 is no limit.
+        10:8 burst;
+        /// Does not wrap a frame at the end of the ring.
+        7:7 nowrap => bool;
+        /// Accepts frames with errors.
+        5:5 errors => bool;
+        /// Accepts runts.
+        4:4 runts => bool;
+        /// Accepts broadcast.
+        3:3 broadcast => bool;
+        /// Accepts multicast that is in the hash table.
+        2:2 multicast => bool;
+        /// Accepts frames for the station.
+        1:1 station => bool;
+        /// Accepts all unicast.
+        0:0 all => bool;
+    }
+
+    /// Frames missed, 24 bits that wrap; a write clears.
+    pub(crate) MPC(u32) @ 0x4c {
+        31:0 count;
+    }
+
+    /// EEPROM and lock.
+    pub(crate) CR9346(u8) @ 0x50 {
+        7:6 mode => EepromMode;
+        /// Chip select.
+        3:3 select => bool;
+        /// Clock.
+        2:2 clock => bool;
+        /// Data to the EEPROM.
+        1:1 data => bool;
+        /// Data from the EEPROM.
+        0:0 answer => bool;
+    }
+
+    /// Configuration 1. Locked.
+    pub(crate) CONFIG1(u8) @ 0x52 {
+        /// LWAKE polarity and form.
+        4:4 lwake => bool;
+        /// Sleep; only 8139 and 8139A.
+        1:1 sleep => bool;
+        /// Power management; in 8139 and 8139A: power down.
+        0:0 power => bool;
+    }
+
+    /// State of the medium.
+    pub(crate) MSR(u8) @ 0x58 {
+        /// The speed is 10 Mbit/s.
+        3:3 speed_10 => bool;
+        /// There is no link.
+        2:2 no_link => bool;
+    }
+
+    /// Configuration 3. Locked.
+    pub(crate) CONFIG3(u8) @ 0x59 {
+        /// Wakes by a magic packet; frames are scanned for one.
+        5:5 magic => bool;
+    }
+
+    /// Configuration 4. Locked; absent in 8139A and before.
+    pub(crate) CONFIG4(u8) @ 0x5a {
+        /// LWAKE pattern.
+        2:2 lwptn => bool;
+    }
+
+    /// Stops and starts the clock of old chips: a letter.
+    pub(crate) HLTCLK(u8) @ 0x5b {
+        7:0 letter;
+    }
+
+    /// Interrupts in the middle of a frame (early receive).
+    pub(crate) MULINT(u16) @ 0x5c {
+        11:0 early;
+    }
+
+    /// Transmit status of all slots, see [`tx_slots`](super::tx_slots).
+    pub(crate) TSAD(u16) @ 0x60 {
+        15:0 bits;
+    }
+
+    /// Basic mode control. Locked.
+    pub(crate) BMCR(u16) @ 0x62 {
+        15:0 value;
+    }
+
+    /// Basic mode status.
+    pub(crate) BMSR(u16) @ 0x64 {
+        15:0 value;
+    }
+
+    /// What is offered in negotiation.
+    pub(crate) ANAR(u16) @ 0x66 {
+        15:0 value;
+    }
+
+    /// What the other end offers.
+    pub(crate) ANLPAR(u16) @ 0x68 {
+        15:0 value;
+    }
+
+    /// The course of the negotiation.
+    pub(crate) ANER(u16) @ 0x6a {
+        15:0 value;
+    }
+}
+
+/// What the register of the EEPROM does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EepromMode {
+    /// The configuration registers are locked.
+    Normal,
+    /// The chip loads its configuration from the EEPROM.
+    AutoLoad,
+    /// The register drives the wires.
+    Program,
+    /// The configuration registers are unlocked.
+    Unlocked,
+}
+
+impl From<Bounded<u8, 2>> for EepromMode {
+    fn from(value: Bounded<u8, 2>) -> Self {
+        match value.get() {
+            0 => Self::Normal,
+            1 => Self::AutoLoad,
+            2 => Self::Program,
+            _ => Self::Unlocked,
+        }
+    }
+}
+
+impl From<EepromMode> for Bounded<u8, 2> {
+    fn from(mode: EepromMode) -> Self {
+        match mode {
+            EepromMode::Normal => Self::new::<0>(),
+            EepromMode::AutoLoad => Self::new::<1>(),
+            EepromMode::Program => Self::new::<2>(),
+            EepromMode::Unlocked => Self::new::<3>(),
+        }
+    }
+}
+
+impl RCR {
+    /// What all receivers have in common: a ring of 32 KiB that does not wrap a frame, frames
+    /// transferred as a whole, bursts without limit, and no frame accepted.
+    pub(crate) fn closed() -> Self {
+        Self::zeroed()
+            .with_const_threshold::<7>()
+            .with_const_ring_len::<2>()
+            .with_const_burst::<7>()
+            .with_nowrap(true)
+    }
+}
+
+impl TCR {
+    /// The standard gap, bursts of 1024 bytes and many retries.
+    ///
+    /// Longer bursts are known to fail on real machines.
+    pub(crate) fn standard() -> Self {
+        Self::zeroed()
+            .with_const_gap::<3>()
+            .with_const_burst::<6>()
+            .with_const_retries::<8>()
+    }
+}

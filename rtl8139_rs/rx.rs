@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Receiving: from the ring to the stack.
+//!
+//! All of it runs in the NAPI poll, which owns the ring: [`Rx`] is reached through the poll's
+//! `&mut`, or while nothing else of the interface runs.
+//!
+//! Register accesses: one read of CBR for a batch, however many frames it has; one write of CAPR for
+//! each quarter of the ring.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    gate::Notes,
+    intr_mask::bits,
+    nic::Nic,
+    regs,
+    rx_filter::Filter,
+    rx_ring::{
+        self,
+        Accept,
+        Frame,
+        Lost,
+        Next,
+        RxRing, //
+    },
+};
+use crate::{
+    ext::dma,
+    net::{
+        driver::Features,
+        napi::{
+            Poll,
+            Verdict, //
+        },
+    }, //
+};
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    dma::Coherent,
+    io::Io,
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    },
+};
+
+/// The receive ring.
+pub(crate) struct Rx {
+    ring: RxRing,
+    memory: Coherent<[u8]>,
+    /// What the receiver accepts now.
+    filter: Filter,
+    /// When the interface went up; the beginning of the time that the ring is told.
+    epoch: Instant<Monotonic>,
+}
+
+impl Rx {
+    /// Allocates a ring.
+    pub(crate) fn new(dev: &Device<Bound>) -> Result<Self> {
+        Ok(Self {
+            ring: RxRing::new(),
+            memory: Coherent::zeroed_slice(dev, rx_ring::BUFFER_LEN, GFP_KERNEL)?,
+            filter: Filter::station(),
+            epoch: Instant::now(),
+        })
+    }
+
+    /// The address of the ring on the bus.
+    pub(crate) fn address(&self) -> Result<u32> {
+        Ok(u32::try_from(self.memory.dma_address())?)
+    }
+
+    /// Follows a chip whose receiver has just been started with `filter`.
+    pub(crate) fn restart(&mut self, filter: Filter) {
+        self.ring.restart();
+        self.filter = filter;
+    }
+
+    /// For how long the interface has been up, in microseconds.
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_micros_ceil()).unwrap_or(0)
+    }
+}
+
+impl Nic<'_> {
+    /// Sets a filter that the stack has asked for.
+    pub(crate) fn apply_filter(&self, rx: &mut Rx, filter: Filter) {
+        let table_only = Filter {
+            table: rx.filter.table,
+            ..filter
+        };
+        if table_only == rx.filter {
+            self.hw.set_table(filter);
+            rx.filter = filter;
+            return;
+        }
+        // Frames in the ring are lost; they were accepted by a filter that is no longer wanted.
+        self.hw.restart_receiver(filter);
+        rx.restart(filter);
+    }
+
+    /// Receives what is in the ring, up to the budget.
+    pub(crate) fn receive(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, notes: &Notes) -> Verdict {
+        self.count_overflows(notes.events);
+        if rx.ring.is_drained() {
+            if !notes.concerns_rx() {
+                return Verdict::Done;
+            }
+            // The one read of the batch. It also orders what follows after what the chip has written
+            // before it moved on.
+            rx.ring.observe(self.hw.bar.read(regs::CBR).into_raw());
+        }
+
+        let features = napi.dev().features();
+        let accept = Accept {
+            errors: features.contains(Features::RXALL),
+            fcs: features.contains(Features::RXFCS),
+        };
+        let mut verdict = Verdict::Done;
+        while !rx.ring.is_drained() && napi.remaining() > 0 {
+            let Ok(header) = dma::read_u32(&rx.memory, rx.ring.header_offset()) else {
+                break;
+            };
+            match rx.ring.decode(header, accept) {
+                Next::Frame(frame) => self.deliver(rx, napi, frame),
+                Next::Partial => rx.ring.forget(),
+                Next::InProgress => {
+                    self.counters.rx_dma_waits.increment();
+                    let now = rx.now_us();
+                    if rx.ring.keep_waiting(now) {
+                        verdict = Verdict::Again;
+                    } else {
+                        self.resync(rx, Lost::FifoHung);
+                    }
+                    break;
+                }
+                Next::Lost(lost) => self.resync(rx, lost),
+            }
+        }
+
+        // A chip without room must be told at once, since nothing more comes that would have it
+        // told; QEMU also holds back what it has queued until then.
+        if let Some(offset) = rx.ring.release(notes.events & bits::RX_OVERFLOW != 0) {
+            self.hw.bar.write_reg(regs::CAPR::from(offset));
+        }
+        verdict
+    }
+
+    /// Gives a frame to the stack.
+    fn deliver(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, frame: Frame) {
+        let status = frame.status();
+        if !status.is_ok() {
+            self.counters.rx_errors.increment();
+            self.count_damage(status);
+        }
+        if status.is_multicast() {
+            self.counters.multicast.increment();
+        }
+
+        // CAST: At most `MAX_FRAME_LEN + FCS_LEN`.
+        let len = frame.len() as u32;
+        let skb = napi.copy_frame(&rx.memory, frame.offset(), len);
+        rx.ring.consume(frame);
+        if skb.is_ok() {
+            self.received.add(napi, 1, len);
+        }
+        let Some(slot) = napi.slot() else {
+            return;
+        };
+        match skb {
+            Ok(skb) => slot.receive(skb),
+            Err(_) => {
+                self.counters.rx_dropped.increment();
+                slot.skip();
+            }
+        }
+    }
+
+    /// Finds the position in the ring again, after it was lost.
+    fn resync(&self, rx: &mut Rx, lost: Lost) {
+        dev_dbg!(self.pdev(), "receive ring out of step: {:?}\n", lost);
+        self.counters.rx_resyncs.increment();
+        self.counters.rx_errors.increment();
+        if let Lost::BadStatus(status) = lost {
+            self.count_damage(status);
+        }
+        let filter = rx.filter;
+        self.hw.restart_receiver(filter);
+        rx.restart(filter);
+    }
+
+    fn count_damage(&self, status: rx_ring::RxStatus) {
+        if status.is_crc_error() {
+            self.counters.rx_crc_errors.increment();
+        }
+        if status.is_frame_error() {
+            self.counters.rx_frame_errors.increment();
+        }
+        if status.is_runt() || status.is_too_long() {
+            self.counters.rx_length_errors.increment();
+        }
+    }
+
+    fn count_overflows(&self, events: u16) {
+        if events & bits::RX_OVERFLOW != 0 {
+            self.counters.rx_ring_overflows.increment();
+        }
+        if events & bits::RX_FIFO_OVERFLOW != 0 {
+            self.counters.rx_fifo_overflows.increment();
+        }
+    }
+}
