@@ -10,6 +10,7 @@ equal on both; where we differ on purpose, the case says so with `by_subject`.
 """
 
 import contextlib
+import itertools
 import os
 import select
 import signal
@@ -28,7 +29,14 @@ DIFFERENCES = []
 
 
 def equal(seen, expected, what=""):
-    """The assertion of these tests."""
+    """The assertion of these tests. Of long lists it shows where they part."""
+    if isinstance(seen, list) and isinstance(expected, list) and len(seen) + len(expected) > 8:
+        pairs = itertools.zip_longest(expected, seen, fillvalue="nothing")
+        for at, (right, wrong) in enumerate(pairs):
+            assert wrong == right, (
+                f"{what}: {len(expected)} expected, {len(seen)} seen; "
+                f"number {at}: expected {right!r}, seen {wrong!r}"
+            )
     assert seen == expected, f"{what}: expected {expected!r}, seen {seen!r}"
 
 

@@ -6,7 +6,6 @@ frames and their order, lengths, flags, addresses, and control messages includin
 since both stamp the same buffer.
 """
 
-import os
 import random
 import time
 
@@ -74,7 +73,8 @@ class Injector:
     witness at the other end has seen a later frame, every handler has seen the earlier ones.
     """
 
-    def __init__(self, out, far, far_ns=None):
+    def __init__(self, out, far, far_ns=None, to=topology.MAC_STRANGER):
+        self.to = to
         self.sock = packet.reference()
         packet.bind(self.sock, out, 0)
         if far_ns:
@@ -97,7 +97,7 @@ class Injector:
         """Waits until everything sent so far has been handed out."""
         self.serial += 1
         mark = b"settled" + self.serial.to_bytes(8)
-        frame = packet.ethernet(topology.MAC_STRANGER, topology.MAC_B, packet.OTHER, mark.ljust(46))
+        frame = packet.ethernet(self.to, topology.MAC_B, packet.OTHER, mark.ljust(46))
         packet.send(self.sock, frame, packet.address(self.out, packet.OTHER))
         while mark not in packet.receive(self.witness).data:
             pass
@@ -166,7 +166,3 @@ def steady_timestamps(twins, injector, frame):
         time.sleep(0.02)
     raise AssertionError("the time stamps of the two sockets never agreed")
 
-
-def load(module):
-    """Loads a kernel module that a topology needs."""
-    os.system(f"modprobe -q {module}")
