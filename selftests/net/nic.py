@@ -56,7 +56,8 @@ class Wire:
             frame = packet.receive(sock)
             if mark in frame.data:
                 return frames
-            if frame.address.pkttype != packet.OUTGOING:
+            # The stack's own frames for IPv6 groups may come between.
+            if frame.address.pkttype != packet.OUTGOING and frame.data[:2] != b"\x33\x33":
                 frames.append((frame.data, frame.auxdata[1:], frame.address.protocol))
 
 
@@ -202,7 +203,8 @@ def test_vlan():
     replies = wire.reply(far)
     equal(len(replies), 1, f"frames {replies}")
     ((data, aux, _),) = replies
-    equal((data, aux[4:]), (full[:12] + full[16:], (0x2005, packet.ETH_P_8021Q)), "sent")
+    equal(aux[4:], (0x2005, packet.ETH_P_8021Q), "tag sent")
+    equal(data, full[:12] + full[16:], "sent")
 
 
 def test_traffic():
