@@ -187,10 +187,7 @@ pub(crate) trait Driver: 'static {
 
     /// The system goes to sleep. The bus saves the configuration space and sets the power state
     /// afterwards. Needs [`Driver::resume`].
-    fn suspend<'bound>(
-        _pdev: &'bound Device<Core<'_>>,
-        _data: Pin<&Self::Data<'bound>>,
-    ) -> Result {
+    fn suspend<'bound>(_pdev: &'bound Device<Core<'_>>, _data: Pin<&Self::Data<'bound>>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

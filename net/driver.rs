@@ -86,6 +86,7 @@ mod registration;
 mod running;
 mod rx_mode;
 
+pub(super) use self::device::Private;
 pub(crate) use self::{
     config::{
         Config,
@@ -103,7 +104,6 @@ pub(crate) use self::{
     running::Parts,
     rx_mode::RxMode, //
 };
-pub(super) use self::device::Private;
 
 /// What a driver does for its interface; `Self` is its private data.
 ///
@@ -134,6 +134,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     ///
     /// The hardware must be halted and its interrupt masked when this returns. A failure is what
     /// `ip link set up` reports.
+    #[expect(clippy::type_complexity)]
     fn open(
         &self,
         cx: &Locked<'_, Self>,
@@ -215,7 +216,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Reads a register of a transceiver (`SIOCGMIIREG`). `phy` and `reg` are below 32.
+    /// Reads a register of a transceiver (`SIOCGMIIREG`). `phy` is below 64, `reg` below 32.
     fn mii_read(
         &self,
         _cx: &Locked<'_, Self>,
@@ -226,7 +227,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Writes a register of a transceiver (`SIOCSMIIREG`). `phy` and `reg` are below 32.
+    /// Writes a register of a transceiver (`SIOCSMIIREG`). `phy` is below 64, `reg` below 32.
     fn mii_write(
         &self,
         _cx: &Locked<'_, Self>,

@@ -44,23 +44,32 @@ pub(crate) struct LinkModes(u32);
 
 impl LinkModes {
     /// 10 Mbit/s, half duplex, over twisted pair.
-    pub(crate) const TEN_HALF: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_10baseT_Half_BIT);
+    pub(crate) const TEN_HALF: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_10baseT_Half_BIT);
     /// 10 Mbit/s, full duplex.
-    pub(crate) const TEN_FULL: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_10baseT_Full_BIT);
+    pub(crate) const TEN_FULL: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_10baseT_Full_BIT);
     /// 100 Mbit/s, half duplex.
-    pub(crate) const HUNDRED_HALF: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_100baseT_Half_BIT);
+    pub(crate) const HUNDRED_HALF: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_100baseT_Half_BIT);
     /// 100 Mbit/s, full duplex.
-    pub(crate) const HUNDRED_FULL: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_100baseT_Full_BIT);
+    pub(crate) const HUNDRED_FULL: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_100baseT_Full_BIT);
     /// Autonegotiation.
-    pub(crate) const AUTONEG: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Autoneg_BIT);
+    pub(crate) const AUTONEG: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Autoneg_BIT);
     /// A twisted-pair port.
-    pub(crate) const TP: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_TP_BIT);
+    pub(crate) const TP: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_TP_BIT);
     /// A port with a media independent interface.
-    pub(crate) const MII: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_MII_BIT);
+    pub(crate) const MII: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_MII_BIT);
     /// Symmetric pause frames.
-    pub(crate) const PAUSE: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Pause_BIT);
+    pub(crate) const PAUSE: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Pause_BIT);
     /// Asymmetric pause frames.
-    pub(crate) const ASYM_PAUSE: Self = Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Asym_Pause_BIT);
+    pub(crate) const ASYM_PAUSE: Self =
+        Self::bit(bindings::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Asym_Pause_BIT);
 
     const fn bit(bit: u32) -> Self {
         Self(1 << bit)
@@ -71,12 +80,12 @@ impl LinkModes {
         Self(0)
     }
 
-    /// The modes whose bits are set, in the numbering of `ADVERTISED_*`.
+    /// The set of these bits, numbered as `ADVERTISED_*`.
     pub(crate) const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    /// The bits of the modes, in the numbering of `ADVERTISED_*`.
+    /// The bits of the set, numbered as `ADVERTISED_*`.
     pub(crate) const fn bits(self) -> u32 {
         self.0
     }
@@ -239,12 +248,7 @@ pub(crate) trait Operations<T: driver::Operations> {
 
     /// Fills in the register dump, of [`Operations::REGISTERS_LEN`] bytes, and returns the version of
     /// its layout.
-    fn registers(
-        _this: &T,
-        _cx: &Locked<'_, T>,
-        _up: Option<&T::Up>,
-        _dump: &mut [u8],
-    ) -> u32 {
+    fn registers(_this: &T, _cx: &Locked<'_, T>, _up: Option<&T::Up>, _dump: &mut [u8]) -> u32 {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -254,11 +258,7 @@ pub(crate) trait Operations<T: driver::Operations> {
     }
 
     /// Reports the settings of the link.
-    fn link_settings(
-        _this: &T,
-        _cx: &Locked<'_, T>,
-        _up: Option<&T::Up>,
-    ) -> Result<LinkSettings> {
+    fn link_settings(_this: &T, _cx: &Locked<'_, T>, _up: Option<&T::Up>) -> Result<LinkSettings> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -439,8 +439,7 @@ impl<T: driver::Operations> Table<T> {
         data: *mut u64,
     ) {
         // SAFETY: The core has made room for as many values as `get_sset_count` said, zeroed.
-        let values =
-            unsafe { core::slice::from_raw_parts_mut(data, T::Ethtool::STATISTICS.len()) };
+        let values = unsafe { core::slice::from_raw_parts_mut(data, T::Ethtool::STATISTICS.len()) };
         // SAFETY: This is an ethtool callback.
         unsafe { Self::with(dev, |this, _, up| T::Ethtool::statistics(this, up, values)) };
     }
@@ -455,11 +454,15 @@ impl<T: driver::Operations> Table<T> {
         data: *mut c_void,
     ) {
         // SAFETY: The core has made room for as many bytes as `get_regs_len` said, zeroed.
-        let dump =
-            unsafe { core::slice::from_raw_parts_mut(data.cast::<u8>(), T::Ethtool::REGISTERS_LEN) };
+        let dump = unsafe {
+            core::slice::from_raw_parts_mut(data.cast::<u8>(), T::Ethtool::REGISTERS_LEN)
+        };
         // SAFETY: This is an ethtool callback.
-        let version =
-            unsafe { Self::with(dev, |this, cx, up| T::Ethtool::registers(this, cx, up, dump)) };
+        let version = unsafe {
+            Self::with(dev, |this, cx, up| {
+                T::Ethtool::registers(this, cx, up, dump)
+            })
+        };
         // SAFETY: The core passes a structure that is the callback's to fill in.
         unsafe { (*regs).version = version };
     }
@@ -471,9 +474,9 @@ impl<T: driver::Operations> Table<T> {
         from_result(|| {
             // SAFETY: This is an ethtool callback.
             let link =
-                unsafe { Self::with(dev, |this, cx, up| T::Ethtool::link_settings(this, cx, up)) }?;
+                unsafe { Self::with(dev, |this, cx, up| T::Ethtool::link_settings(this, cx, up)) };
             // SAFETY: The core passes a structure that is the callback's to fill in.
-            link.store(unsafe { &mut *settings });
+            link?.store(unsafe { &mut *settings });
             Ok(0)
         })
     }
@@ -498,7 +501,11 @@ impl<T: driver::Operations> Table<T> {
     unsafe extern "C" fn nway_reset(dev: *mut net_device) -> c_int {
         from_result(|| {
             // SAFETY: This is an ethtool callback.
-            unsafe { Self::with(dev, |this, cx, up| T::Ethtool::restart_autoneg(this, cx, up)) }?;
+            unsafe {
+                Self::with(dev, |this, cx, up| {
+                    T::Ethtool::restart_autoneg(this, cx, up)
+                })
+            }?;
             Ok(0)
         })
     }

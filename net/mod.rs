@@ -20,6 +20,7 @@
 //! | [`queue`] | the transmit queue and its flow control | `struct netdev_queue` |
 //! | [`stats`] | counters | `struct u64_stats_sync` |
 //! | [`ethtool`] | what `ethtool` asks of a driver | `struct ethtool_ops` |
+//! | [`print`] | messages with the name of their interface | `netdev_info()` |
 //!
 //! A socket family begins with [`socket`], which says what it must do. It uses:
 //!
@@ -55,6 +56,7 @@ pub(crate) mod operations;
 pub(crate) mod packet;
 pub(crate) mod packet_type;
 pub(crate) mod pernet;
+pub(crate) mod print;
 pub(crate) mod queue;
 pub(crate) mod rtnl;
 pub(crate) mod skbuff;

@@ -300,7 +300,11 @@ unsafe fn netpoll<T: Operations>(dev: &Device<T>) {
     // SAFETY: Interrupts are disabled, which is an RCU read section.
     if let Some(running) = unsafe { dev.running() } {
         // SAFETY: The lock is held until below.
-        unsafe { with_tx(dev, |tx, queue| dev.private().netpoll(running.up(), tx, queue)) };
+        unsafe {
+            with_tx(dev, |tx, queue| {
+                dev.private().netpoll(running.up(), tx, queue)
+            })
+        };
     }
     // SAFETY: The lock was taken above.
     unsafe { bindings::netif_tx_unlock_queue(txq) };

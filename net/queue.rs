@@ -74,7 +74,11 @@ pub(super) unsafe fn completed(txq: *mut bindings::netdev_queue, packets: u32, b
     // SAFETY: As above; only the caller's side writes this field.
     let done = unsafe { (*txq).dql.num_completed };
     let limit = queued.wrapping_sub(done);
-    let bytes = if warn_on!(bytes > limit) { limit } else { bytes };
+    let bytes = if warn_on!(bytes > limit) {
+        limit
+    } else {
+        bytes
+    };
     // SAFETY: The caller guarantees it; `bytes` are outstanding.
     unsafe { bindings::netdev_txq_completed_mb(txq, packets, bytes) };
 }

@@ -147,6 +147,20 @@ impl<'a, T: Operations> Locked<'a, T> {
         // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
         unsafe { running.restart(self.dev) }
     }
+
+    /// Halts the interface if it is up, and hides the hardware from the stack: it does not answer any
+    /// more, or must not be touched. The interface stays as it is for the user.
+    ///
+    /// [`Registration::attach`](super::Registration::attach) undoes it.
+    pub(crate) fn detach(&self) {
+        // SAFETY: The device is valid.
+        unsafe { bindings::netif_device_detach(self.dev.as_raw()) };
+        // SAFETY: By the type invariant the instance lock is held.
+        if let Some(running) = unsafe { self.dev.running() } {
+            // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
+            unsafe { running.halt(self.dev) };
+        }
+    }
 }
 
 /// Nothing else of the interface runs: no poll, no transmission. (A handler of a shared interrupt

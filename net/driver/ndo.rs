@@ -50,11 +50,7 @@ impl<T: Operations> Table<T> {
         ndo_stop: Some(Self::stop),
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
-        ndo_work: if T::HAS_WORK {
-            Some(Self::work)
-        } else {
-            None
-        },
+        ndo_work: if T::HAS_WORK { Some(Self::work) } else { None },
         ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
             Some(Self::tx_timeout)
         } else {
@@ -246,7 +242,9 @@ impl<T: Operations> Table<T> {
                     if cmd == bindings::SIOCGMIIPHY {
                         mii.phy_id = u16::from(this.mii_phy());
                     }
-                    let phy = (mii.phy_id & 0x1f) as u8;
+                    // A transceiver on the bus has an address below 32; some drivers give an internal one
+                    // the number 32.
+                    let phy = (mii.phy_id & 0x3f) as u8;
                     let reg = (mii.reg_num & 0x1f) as u8;
                     match cmd {
                         bindings::SIOCGMIIPHY | bindings::SIOCGMIIREG => {
@@ -290,10 +288,7 @@ impl<T: Operations> Table<T> {
         })
     }
 
-    unsafe extern "C" fn get_stats64(
-        dev: *mut net_device,
-        to: *mut bindings::rtnl_link_stats64,
-    ) {
+    unsafe extern "C" fn get_stats64(dev: *mut net_device, to: *mut bindings::rtnl_link_stats64) {
         // SAFETY: The device is one of ours.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         let mut stats = Stats64::default();

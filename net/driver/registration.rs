@@ -6,6 +6,7 @@ use super::{
     ndo,
     Config,
     Device,
+    Locked,
     Operations,
     Private, //
 };
@@ -64,6 +65,7 @@ impl<'bound, T: Operations + 'bound> Registration<'bound, T> {
     ///
     /// The bus adapter makes it and registers it; it appears as `eth%d`, down and without carrier,
     /// and can be brought up at once.
+    #[expect(clippy::new_ret_no_self)]
     pub(crate) fn new<I: PinInit<T, Error>>(
         parent: &'bound device::Device<Bound>,
         config: Config,
@@ -99,15 +101,8 @@ impl<'bound, T: Operations + 'bound> Registration<'bound, T> {
     /// Halts the interface if it is up, and hides the hardware from the stack; it stays up for the
     /// user. For suspend and shutdown.
     pub(crate) fn detach(&self) {
-        self.with_lock(|dev| {
-            // SAFETY: The device is valid.
-            unsafe { bindings::netif_device_detach(dev.as_raw()) };
-            // SAFETY: The instance lock is held.
-            if let Some(running) = unsafe { dev.running() } {
-                // SAFETY: The instance lock is held, and `running` is the device's.
-                unsafe { running.halt(dev) };
-            }
-        });
+        // SAFETY: The lock is held while the closure runs, and the interface goes down under it only.
+        self.with_lock(|dev| unsafe { Locked::assume(dev) }.detach());
     }
 
     /// Undoes [`Registration::detach`]: starts the interface again if it is up.
@@ -182,7 +177,8 @@ where
     // The rest of the area is valid when zeroed, as it is.
     //
     // SAFETY: The area has the size of a `Private<T>`, and the field is not initialised yet.
-    let result = unsafe { pin_init::raw_try_init((&raw mut (*area).data).cast::<T>(), recipe.data) };
+    let result =
+        unsafe { pin_init::raw_try_init((&raw mut (*area).data).cast::<T>(), recipe.data) };
     if let Err(error) = result {
         // SAFETY: The device was allocated above and nobody knows it.
         unsafe { bindings::free_netdev(dev.as_ptr()) };

@@ -203,7 +203,8 @@ impl<T: Operations> Running<T> {
         // - The line is a part of the private data, which lives longer, as does the name.
         // - The cookie is the address of `self`, so it is unique.
         let registration =
-            unsafe { irq::Registration::shared(line, handle_interrupt::<T>, name, cookie) }?;
+            unsafe { irq::Registration::shared(line, handle_interrupt::<T>, name, cookie) };
+        let registration = registration?;
         let number = c_int::try_from(registration.number()).unwrap_or(-1);
         // SAFETY: By the type invariant the caller's lock makes it the only one.
         unsafe { *self.irq.get() = Some(registration) };
