@@ -153,7 +153,7 @@ pub struct Cli {
     pub ascii: u8,
 
     /// Which packets to take, in the language of pcap-filter(7)
-    #[arg(value_name = "EXPRESSION", trailing_var_arg = true)]
+    #[arg(value_name = "EXPRESSION")]
     expression: Vec<String>,
 }
 

@@ -58,11 +58,7 @@ impl Reader {
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Error> {
         match self.capture.next_packet() {
             Ok(packet) => Ok(Some(Frame {
-                time: Timestamp {
-                    seconds: packet.header.ts.tv_sec,
-                    // With this precision the field has nanoseconds.
-                    nanoseconds: u32::try_from(packet.header.ts.tv_usec).unwrap_or(0),
-                },
+                time: time(packet.header),
                 wire_len: packet.header.len,
                 data: packet.data,
                 packet_type: None,
@@ -70,6 +66,20 @@ impl Reader {
             Err(pcap::Error::NoMorePackets) => Ok(None),
             Err(error) => Err(Error::Read(text(error))),
         }
+    }
+}
+
+/// The time stamp of a packet, whose second field has nanoseconds with the precision asked for.
+/// A damaged file can have more of them than a second.
+fn time(header: &pcap::PacketHeader) -> Timestamp {
+    const SECOND: i64 = 1_000_000_000;
+    let nanoseconds = header.ts.tv_usec;
+    Timestamp {
+        seconds: header
+            .ts
+            .tv_sec
+            .saturating_add(nanoseconds.div_euclid(SECOND)),
+        nanoseconds: nanoseconds.rem_euclid(SECOND) as u32,
     }
 }
 

@@ -1,12 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The list of interfaces that `-D` prints.
+//! The interfaces of this machine: the list that `-D` prints, and their names.
 
-use std::{fmt::Write as _, io, os::fd::AsFd};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 
-use rustix::net::{socket_with, AddressFamily, SocketFlags, SocketType};
+use rustix::net::{netdevice, socket_with, AddressFamily, SocketFlags, SocketType};
 
 use crate::{source::ANY, sys};
+
+/// A socket to ask about interfaces: any will do, and this one takes no privilege.
+fn control_socket() -> io::Result<OwnedFd> {
+    let kind = SocketType::DGRAM;
+    Ok(socket_with(
+        AddressFamily::UNIX,
+        kind,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
+/// Names of interfaces by number, each asked for once.
+#[derive(Default)]
+pub struct Names {
+    socket: Option<OwnedFd>,
+    known: HashMap<u32, Option<String>>,
+}
+
+impl Names {
+    /// The name of the interface with the number `index`, if there is one.
+    pub fn find(&mut self, index: u32) -> Option<&str> {
+        if self.socket.is_none() {
+            self.socket = control_socket().ok();
+        }
+        let socket = self.socket.as_ref()?;
+        self.known
+            .entry(index)
+            .or_insert_with(|| netdevice::index_to_name(socket, index).ok())
+            .as_deref()
+    }
+}
 
 /// The interfaces of this network namespace, one a line, in tcpdump's form.
 ///
@@ -14,13 +51,7 @@ use crate::{source::ANY, sys};
 ///
 /// The errno of the system calls behind it.
 pub fn list() -> io::Result<String> {
-    // Any socket can be asked about interfaces; this one takes no privilege.
-    let socket = socket_with(
-        AddressFamily::UNIX,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = control_socket()?;
     let mut interfaces = sys::interfaces()?;
     interfaces.sort();
     let mut text = String::new();

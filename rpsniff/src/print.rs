@@ -11,12 +11,26 @@ use std::fmt::Write as _;
 use crate::{
     cli::{Cli, MAX_SNAPLEN},
     frame::Frame,
+    interfaces::Names,
     link::Link,
 };
 
+pub mod arp;
+pub mod checksum;
 pub mod clock;
+pub mod cooked;
+pub mod dns;
 pub mod ethernet;
 pub mod hex;
+pub mod icmp;
+pub mod icmp6;
+pub mod igmp;
+pub mod ip;
+pub mod ip6;
+pub mod llc;
+pub mod names;
+pub mod tcp;
+pub mod udp;
 pub mod view;
 
 use clock::{Clock, Format};
@@ -71,9 +85,10 @@ impl From<&Cli> for Style {
 }
 
 impl Style {
-    /// Whether the bytes of each packet are shown in any form.
-    fn dumps(&self) -> bool {
-        self.hex > 0 || self.hex_ascii > 0 || self.ascii > 0
+    /// Whether a packet that has no printer is left without its bytes: they are shown anyway, or
+    /// little is wanted.
+    fn omits_unknown(&self) -> bool {
+        self.hex > 0 || self.hex_ascii > 0 || self.quiet > 0
     }
 }
 
@@ -81,6 +96,8 @@ impl Style {
 pub struct Printer {
     style: Style,
     clock: Clock,
+    interfaces: Names,
+    flows: tcp::Flows,
     packets: u64,
 }
 
@@ -94,6 +111,10 @@ pub struct Line<'a> {
     pub protocol: &'static str,
     /// Bytes of the link-layer header.
     pub link_header: usize,
+    /// Names of interfaces.
+    pub interfaces: &'a mut Names,
+    /// The TCP conversations of the packets so far.
+    pub flows: &'a mut tcp::Flows,
 }
 
 /// Adds formatted text to a [`Line`].
@@ -116,10 +137,10 @@ impl Line<'_> {
         put!(self, " [|{}]", self.protocol);
     }
 
-    /// A packet that has no printer, in hex, unless all bytes are shown anyway.
+    /// A packet that has no printer, in hex and ASCII, unless they are omitted.
     pub fn unknown(&mut self, view: &View<'_>) {
-        if !self.style.dumps() {
-            hex::plain(self.out, view.bytes());
+        if !self.style.omits_unknown() {
+            hex::with_ascii(self.out, view.bytes());
         }
     }
 }
@@ -130,6 +151,8 @@ impl Printer {
         Self {
             style,
             clock: Clock::new(style.time, style.nanoseconds),
+            interfaces: Names::default(),
+            flows: tcp::Flows::default(),
             packets: 0,
         }
     }
@@ -150,6 +173,8 @@ impl Printer {
             out,
             protocol: "",
             link_header: 0,
+            interfaces: &mut self.interfaces,
+            flows: &mut self.flows,
         };
         let view = View::new(frame.data, frame.wire_len as usize);
         if link_layer(&mut line, link, view).is_err() {
@@ -191,7 +216,12 @@ fn problems(frame: &Frame<'_>) -> Option<String> {
 fn link_layer(line: &mut Line<'_>, link: Link, view: View<'_>) -> Printed {
     match link {
         Link::Ethernet => ethernet::print(line, view),
-        _ => {
+        Link::Raw | Link::Ipv4 | Link::Ipv6 => cooked::print_raw(line, view),
+        Link::LinuxSll => cooked::print_v1(line, view),
+        Link::LinuxSll2 => cooked::print_v2(line, view),
+        Link::Null => cooked::print_null(line, view, u32::from_le_bytes),
+        Link::Loop => cooked::print_null(line, view, u32::from_be_bytes),
+        Link::Other(_) => {
             line.unknown(&view);
             Ok(())
         }

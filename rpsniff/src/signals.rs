@@ -97,5 +97,5 @@ fn is_ignored(signal: i32) -> bool {
                 .trim();
             u64::from_str_radix(mask, 16).ok()
         })
-        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+        .is_some_and(|mask| (mask >> (signal - 1)) & 1 == 1)
 }

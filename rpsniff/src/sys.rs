@@ -354,7 +354,7 @@ impl Batch {
         for (header, message) in self.headers.iter_mut().zip(&messages).take(received) {
             *header = Header {
                 length: message.msg_len as usize,
-                control: message.msg_hdr.msg_controllen as usize,
+                control: message.msg_hdr.msg_controllen,
                 name: message.msg_hdr.msg_namelen as usize,
             };
         }

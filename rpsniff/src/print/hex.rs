@@ -11,8 +11,13 @@ const COLUMNS: usize = LINE / 2 * 5;
 
 /// `\t0x0000:  4500 0054 ...`, each line begun with a newline.
 pub fn plain(out: &mut String, bytes: &[u8]) {
+    indented(out, "\n\t", bytes);
+}
+
+/// The same, each line begun with `indent`.
+pub fn indented(out: &mut String, indent: &str, bytes: &[u8]) {
     for (index, line) in bytes.chunks(LINE).enumerate() {
-        let _ = write!(out, "\n\t0x{:04x}: {}", index * LINE, pairs(line));
+        let _ = write!(out, "{indent}0x{:04x}: {}", index * LINE, pairs(line));
     }
 }
 
