@@ -209,7 +209,7 @@ impl<'a, T: Operations> Interrupt<'a, T> {
     pub(crate) fn prepare_napi(&self) -> Option<NapiPrepared<'_>> {
         let napi = self.dev.area().napi.get();
         // SAFETY: NAPI was added before the line was requested, and is deleted after it is freed.
-        unsafe { bindings::napi_schedule_prep(napi) }.then_some(NapiPrepared {
+        unsafe { bindings::napi_schedule_prep(napi) }.then(|| NapiPrepared {
             // INVARIANT: The call above has claimed the poll.
             napi,
             _lifetime: PhantomData,
