@@ -58,6 +58,20 @@ def wait_for(what, condition, seconds=10.0):
     return lib.wait_for(condition, seconds, what)
 
 
+def qmp(command, **arguments):
+    """A command for QEMU, through the port that scripts/guest/qmp uses too, without a process."""
+    with open("/run/qmp.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open("/dev/virtio-ports/rpacket.qmp", "r+b", buffering=0) as port:
+            port.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+            line = b""
+            while not line.endswith(b"\n"):
+                line += port.read(1)
+    answer = json.loads(line)
+    assert "error" not in answer, f"qmp {command}: {answer['error'].get('desc')}"
+    return answer["return"]
+
+
 def inside(netns):
     """Run a block in a named network namespace; None is where the caller is."""
     return lib.namespace(netns) if netns else contextlib.nullcontext()

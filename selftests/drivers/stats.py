@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# subjects: rtl8139_rs 8139cp
+"""The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
+
+import os
+import time
+
+import cases
+from filter import ALL
+from frames import BROADCAST, Tap, flood, frame
+from nic import SLOW, Wire, inside, lib, read, wait_for, write
+
+# What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
+SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
+
+
+class SilentWire(Wire):
+    """No address at either end, so that no frame is on the wire but those of the test."""
+
+    def set_up(self):
+        super().set_up()
+        for port in (self.dut, self.peer):
+            with inside(port.netns):
+                write(f"/proc/sys/net/ipv6/conf/{port.name}/disable_ipv6", 1)
+            port.ip("address", "flush", "dev", port.name)
+
+
+def quiet(wire):
+    """The counters once nothing is on its way any more."""
+    last, now = None, wire.dut.stats64()
+    for _ in range(20):
+        time.sleep(0.2)
+        last, now = now, wire.dut.stats64()
+        if now == last:
+            return now
+    raise lib.Failure("the wire does not become quiet")
+
+
+def gained(wire, before, least):
+    """The difference to a former state, once `least` packets were counted and all is quiet."""
+    columns = ("rx_packets", "tx_packets")
+    goal = sum(before[key] for key in columns) + least
+    wait_for("the packets to be counted", lambda: sum(
+        value for key, value in wire.dut.counters().items() if key in columns) >= goal)
+    after = wire.dut.stats64()
+    return {key: after[key] - before[key] for key in after if after[key] != before[key]}
+
+
+@cases.c_differs("its rx_bytes leave the 14 bytes of the Ethernet header out")
+def received_packets_and_bytes_are_exact(wire):
+    """Length without the checksum; nothing is counted twice or on the other side."""
+    # Frames that no socket takes would be counted as dropped, by the stack.
+    with Tap(wire.peer, 0) as source, Tap(wire.dut) as sink:
+        before = quiet(wire)
+        mac, peer_mac = wire.dut.mac, wire.peer.mac
+        frames = [frame(mac, peer_mac, size, size) for size in SIZES * 20]
+        for data in frames:
+            source.send(data)
+            assert sink.receive()
+        delta = gained(wire, before, len(frames))
+    assert delta == {"rx_packets": len(frames), "rx_bytes": sum(map(len, frames))}, delta
+
+
+def sent_packets_and_bytes_are_exact(wire):
+    """Length as the stack handed it over."""
+    with Tap(wire.dut, 0) as source:
+        before = quiet(wire)
+        mac, peer_mac = wire.dut.mac, wire.peer.mac
+        frames = [frame(peer_mac, mac, size, size) for size in SIZES * 20]
+        for data in frames:
+            source.send(data)
+        delta = gained(wire, before, len(frames))
+    assert delta == {"tx_packets": len(frames), "tx_bytes": sum(map(len, frames))}, delta
+
+
+@cases.c_differs("it never counts multicast: the column stays 0")
+def multicast_is_counted_and_broadcast_is_not(wire):
+    """The `mcast` column."""
+    with Tap(wire.peer, 0) as source, Tap(wire.dut) as sink:
+        sink.member(ALL[40])
+        time.sleep(0.2)
+        before, peer_mac = quiet(wire), wire.peer.mac
+        for _ in range(30):
+            source.send(frame(ALL[40], peer_mac, 80, 1))
+            source.send(frame(BROADCAST, peer_mac, 80, 1))
+            assert sink.receive() and sink.receive()
+        delta = gained(wire, before, 60)
+    assert delta == {"rx_packets": 60, "rx_bytes": 4800, "rx_multicast": 30}, delta
+
+
+def all_views_agree(wire):
+    """/proc/net/dev, sysfs and netlink show the same numbers."""
+    link = quiet(wire)
+    assert link["rx_packets"] and link["tx_packets"]
+    proc = wire.dut.counters()
+    for key in ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "rx_errors", "tx_errors"):
+        sysfs = int(read(f"/sys/class/net/{wire.dut.name}/statistics/{key}"))
+        assert link[key] == proc[key] == sysfs, f"{key}: {link[key]}, {proc[key]}, {sysfs}"
+    names = f"/sys/class/net/{wire.dut.name}/statistics"
+    assert all(read(f"{names}/{name}").isdigit() for name in os.listdir(names))
+
+
+def readers_beside_traffic_never_see_a_counter_go_back(wire):
+    """Read as fast as possible while both directions are flooded."""
+    to_dut = frame(wire.dut.mac, wire.peer.mac, 800, 1)
+    to_peer = frame(wire.peer.mac, wire.dut.mac, 800, 2)
+    with flood(wire.peer, to_dut, 0.001, 8), flood(wire.dut, to_peer, 0.001, 8):
+        last, readings = wire.dut.counters(), 0
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            now = wire.dut.counters()
+            wrong = [key for key in now if now[key] < last[key]]
+            assert not wrong, f"{wrong} went back"
+            last, readings = now, readings + 1
+    assert readings > 10, readings
+    return f"{readings} readings"
+
+
+# Byte queue limit --------------------------------------------------------------------------------
+
+
+def the_byte_queue_limit_works_and_returns_to_zero(wire):
+    """The limit adapts under load, and nothing stays in flight after it."""
+    folder = f"/sys/class/net/{wire.dut.name}/queues/tx-0/byte_queue_limits"
+    if not os.path.isdir(folder):
+        raise lib.Skip("no byte queue limits in this kernel")
+    data = frame(wire.peer.mac, wire.dut.mac, 1514, 1)
+    highest, limits = 0, set()
+    with flood(wire.dut, data, 0, 64) as sender:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            highest = max(highest, int(read(f"{folder}/inflight")))
+            limits.add(int(read(f"{folder}/limit")))
+        assert sender.is_alive() and sender.count > 1000 // SLOW
+    wait_for("nothing in flight", lambda: read(f"{folder}/inflight") == "0", 2)
+    # A driver without byte queue limits leaves both at zero for ever.
+    assert highest or max(limits), "neither limit nor bytes in flight were ever more than zero"
+    for size in (60, 1514):
+        with Tap(wire.dut, 0) as source:
+            source.send(frame(wire.peer.mac, wire.dut.mac, size, 1))
+        wait_for(f"a lone frame of {size} bytes to be completed",
+                 lambda: read(f"{folder}/inflight") == "0", 2)
+    return f"at most {highest} bytes in flight, limit up to {max(limits)}"
+
+
+if __name__ == "__main__":
+    cases.main(received_packets_and_bytes_are_exact, sent_packets_and_bytes_are_exact,
+               multicast_is_counted_and_broadcast_is_not, all_views_agree,
+               readers_beside_traffic_never_see_a_counter_go_back,
+               the_byte_queue_limit_works_and_returns_to_zero, wire=SilentWire)
