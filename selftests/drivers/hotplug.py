@@ -10,7 +10,7 @@ import os
 import cases
 from frames import Tap, flood, frame
 from nic import (DUT4, DUT_IDS, OURS, PEER4, SUBJECT, Card, Port, cards, format_mac, ip, lib, load,
-                 loaded, qmp, unload, wait_for, write)
+                 loaded, qmp, run, unload, wait_for, write)
 from ping import Pinger
 
 CARD_MAC = bytes.fromhex("525400000001")
@@ -22,8 +22,8 @@ class Traffic:
     def __init__(self, wire):
         peer_mac = wire.peer.mac
         self.wire = wire
-        self.receive = flood(wire.peer, frame(CARD_MAC, peer_mac, 600, 1), 0.0005, 8)
-        self.send = flood(Port(wire.card.name), frame(peer_mac, CARD_MAC, 600, 2), 0.0005, 8)
+        self.receive = flood(wire.peer, frame(CARD_MAC, peer_mac, 600, 1), 0.002, 8)
+        self.send = flood(Port(wire.card.name), frame(peer_mac, CARD_MAC, 600, 2), 0.002, 8)
 
     def __enter__(self):
         self.receive.wait_started()
@@ -77,9 +77,9 @@ def unbind_and_bind_under_traffic(wire):
 def unload_and_load_under_traffic(wire):
     """rmmod does not wait for anybody: the interface in use goes away with it."""
     with Traffic(wire) as traffic:
-        for _ in range(10):
+        for _ in range(6):
             traffic.flows()
-            unload(wire.subject)
+            run("rmmod", wire.subject)
             assert not loaded(wire.subject) and wire.card.driver is None
             gone(wire.card)
             load(wire.subject)

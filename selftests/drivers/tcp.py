@@ -30,7 +30,7 @@ class Stream:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address, port))
             listener.listen(1)
-        with listener, inside(None if to else "peer"):
+        with listener, inside(None if to == "peer" else "peer"):
             self.sender = socket.socket(family, socket.SOCK_STREAM)
             self.sender.settimeout(30 * SLOW)
             self.sender.connect((address, port))
