@@ -12,7 +12,10 @@ use super::{
         self,
         Slot, //
     },
-    family::Number,
+    family::{
+        Number,
+        AF_PACKET, //
+    },
     membership,
     option::Statistics,
     queue::Control,
@@ -131,6 +134,8 @@ impl Protocol for PacketSocket {
     const NAME: &'static CStr = c"RPACKET";
     const PROC_NAME: Option<&'static CStr> = Some(c"rpacket");
 
+    const REPORTED_FAMILY: Option<u16> = Some(AF_PACKET);
+
     type Namespace = ();
     type Control = Control;
     type Queue = Statistics;
@@ -227,7 +232,7 @@ impl Protocol for PacketSocket {
 #[vtable]
 impl Operations<PacketSocket> for PacketSocket {
     fn bind(sock: &Sock<Self>, address: Address<'_>, context: &mut Process<'_>) -> Result {
-        let family = Number::new(c_int::from(sock.family_number()))?;
+        let family = Number::new(sock.family_number())?;
         let Bind { protocol, ifindex } = Bind::parse(address.bytes(), family)?;
 
         binding::bind(sock, ifindex, protocol, context)

@@ -239,9 +239,13 @@ impl Packet {
         } else {
             return 0;
         };
-        let mut tci = [0u8; 2];
-        match self.copy_from_link(offset, &mut tci) {
-            Some(()) => u16::from_be_bytes(tci),
+        // A header counts only if all of it is there: the TCI, and the type of what follows.
+        let mut header = [0u8; 4];
+        match self.copy_from_link(offset, &mut header) {
+            Some(()) => {
+                let [high, low, ..] = header;
+                u16::from_be_bytes([high, low])
+            }
             None => 0,
         }
     }

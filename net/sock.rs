@@ -70,6 +70,10 @@ pub(crate) trait Protocol: Sized + Send + Sync + 'static {
     /// The file under `/proc/net` that lists the sockets of a namespace.
     const PROC_NAME: Option<&'static CStr>;
 
+    /// The number of the family that a socket says it is of (`SO_DOMAIN`), if that is not the one that
+    /// the family is registered with: a family may stand in for another one.
+    const REPORTED_FAMILY: Option<u16> = None;
+
     /// What the family keeps for each namespace.
     type Namespace: NamespaceState;
 
@@ -245,11 +249,9 @@ impl<T: Protocol> Sock<T> {
         c_int::from(unsafe { (*self.as_raw()).sk_type })
     }
 
-    /// The number that the family is registered with.
-    #[inline]
-    pub(crate) fn family_number(&self) -> u16 {
-        // SAFETY: By the type invariant the socket is valid; its family does not change.
-        unsafe { (*self.as_raw()).__sk_common.skc_family }
+    /// The number that the family is registered with, which `socket()` was called with.
+    pub(crate) fn family_number(&self) -> c_int {
+        T::family().number()
     }
 
     /// Notes an error that the next system call returns, and wakes who waits (`sk_error_report()`).

@@ -123,6 +123,13 @@ impl<T: Protocol> Family<T> {
         }
     }
 
+    /// The number that the family is registered with; zero before it was registered the first time.
+    pub(super) fn number(&self) -> c_int {
+        // SAFETY: The number is written before the family is registered, and whoever has a socket or
+        // makes one comes after that.
+        unsafe { (*self.family.get()).family }
+    }
+
     /// # Safety
     ///
     /// Only the kernel may call it, as `net_proto_family::create` of the family of `T`.
@@ -153,8 +160,7 @@ impl<T: Protocol> Family<T> {
                 // Such a table has no family number: it was not given to `Family::new`.
                 return Err(EPROTONOSUPPORT);
             }
-            // SAFETY: The family is registered, so its number does not change.
-            let number = unsafe { (*family.family.get()).family };
+            let number = family.number();
             // SAFETY: The namespace is alive, and the protocol is registered, since this is called.
             let sk = unsafe {
                 bindings::sk_alloc(net, number, bindings::GFP_KERNEL, family.proto.get(), kern)
@@ -180,6 +186,11 @@ impl<T: Protocol> Family<T> {
             unsafe { (*socket).ops = table.as_raw() };
             // SAFETY: Both objects are ours to connect.
             unsafe { bindings::sock_init_data(socket, sk) };
+            if let Some(reported) = T::REPORTED_FAMILY {
+                // SAFETY: The socket is ours until it is listed. What depends on the number that it was
+                // allocated with, its lock classes and its security label, is done.
+                unsafe { (*sk).__sk_common.skc_family = reported };
+            }
             // SAFETY: The socket is ours until it is listed.
             unsafe { (*sk).sk_destruct = Some(Self::destruct_callback) };
             if kern != 0 {
