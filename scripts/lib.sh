@@ -34,6 +34,7 @@ usage() { sed -n '2,/^[^#]/{/^# SPDX/d;/^#/!d;s/^#\( \|$\)//;p}' "$1"; }
 
 # logged NAME COMMAND...: runs a long step with its output in a log; says how long it took, and
 # when it fails shows the end of the log and where the rest is. V=1 shows the output as it comes.
+# The command is a program or a function that returns the status of each of its steps.
 logged() {
 	local name=$1 log began=$SECONDS rc=0
 	shift
@@ -56,8 +57,9 @@ logged() {
 hash_of() { { cat -- "$@"; printf '%s' "${HASH_EXTRA:-}"; } | sha256sum | cut -c1-16; }
 
 # with_lock NAME FUNCTION...: runs the function while this process alone holds the named lock.
+# Not in a condition, which would take `set -e` away from the function.
 with_lock() {
-	local fd name=$1 rc=0
+	local fd name=$1
 	shift
 	mkdir -p "$CACHE/lock"
 	exec {fd}>"$CACHE/lock/$name"
@@ -65,9 +67,8 @@ with_lock() {
 		say "another run holds the lock for $name; waiting for it"
 		flock "$fd"
 	fi
-	"$@" || rc=$?
+	"$@"
 	exec {fd}>&-
-	return "$rc"
 }
 
 in_root() { [ "${RPACKET_IN_ROOT:-}" = 1 ]; }
