@@ -67,17 +67,19 @@ pub(super) fn raw(dev: &Device) -> *mut bindings::netdev_queue {
 pub(super) unsafe fn completed(txq: *mut bindings::netdev_queue, packets: u32, bytes: u32) {
     // The kernel stops with a `BUG` when more bytes complete than were queued. A driver that
     // miscounts shall not do that.
-    //
-    // SAFETY: The caller guarantees that the queue is valid. The other side only ever adds to
-    // `num_queued`.
-    let queued = unsafe { (&raw const (*txq).dql.num_queued).read_volatile() };
-    // SAFETY: As above; only the caller's side writes this field.
-    let done = unsafe { (*txq).dql.num_completed };
-    let limit = queued.wrapping_sub(done);
-    let bytes = if warn_on!(bytes > limit) {
-        limit
-    } else {
-        bytes
+    #[cfg(CONFIG_BQL)]
+    let bytes = {
+        // SAFETY: The caller guarantees that the queue is valid. The other side only ever adds to
+        // `num_queued`.
+        let queued = unsafe { (&raw const (*txq).dql.num_queued).read_volatile() };
+        // SAFETY: As above; only the caller's side writes this field.
+        let done = unsafe { (*txq).dql.num_completed };
+        let limit = queued.wrapping_sub(done);
+        if warn_on!(bytes > limit) {
+            limit
+        } else {
+            bytes
+        }
     };
     // SAFETY: The caller guarantees it; `bytes` are outstanding.
     unsafe { bindings::netdev_txq_completed_mb(txq, packets, bytes) };
