@@ -89,8 +89,16 @@ def load(code):
     instructions = ctypes.create_string_buffer(b"".join(code))
     licence = ctypes.create_string_buffer(b"GPL")
     attributes = struct.pack(
-        "=IIQQIIQII", 1, len(code), ctypes.addressof(instructions), ctypes.addressof(licence),
-        0, 0, 0, 0, 0,
+        "=IIQQIIQII",
+        1,
+        len(code),
+        ctypes.addressof(instructions),
+        ctypes.addressof(licence),
+        0,
+        0,
+        0,
+        0,
+        0,
     )
     buffer = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
     if os.uname().machine != "x86_64":

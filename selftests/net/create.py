@@ -123,7 +123,9 @@ def test_bind_errors():
         seen = errno_of(packet.call, "bind", sock.fileno(), good, length)
         equal(seen, "EINVAL", f"length {length}")
     equal(errno_of(packet.call, "bind", sock.fileno(), good.ljust(128, b"\0"), 128), "0", "128")
-    equal(errno_of(packet.call, "bind", sock.fileno(), good.ljust(129, b"\0"), 129), "EINVAL", "129")
+    equal(
+        errno_of(packet.call, "bind", sock.fileno(), good.ljust(129, b"\0"), 129), "EINVAL", "129"
+    )
     equal(errno_of(packet.call, "bind", sock.fileno(), ctypes.c_void_p(8), 20), "EFAULT", "pointer")
     for family in (0, 1, 2, 26, 45, 0xFFFF):
         equal(errno_of(bind, sock, lo, PROBE, family=family), "EINVAL", f"sll_family {family}")
@@ -135,7 +137,9 @@ def test_bind_errors():
 def test_bind_own_family():
     """The family's own number is accepted in sll_family beside 17, and 17 is reported."""
     sock = open_socket()
-    equal(errno_of(bind, sock, topology.index("lo"), PROBE, family=packet.FAMILY), "0", "own number")
+    equal(
+        errno_of(bind, sock, topology.index("lo"), PROBE, family=packet.FAMILY), "0", "own number"
+    )
     equal(packet.LinkAddress.parse(getname(sock)[0]).family, 17, "reported")
 
 
@@ -157,7 +161,13 @@ def test_getname():
     equal((seen.protocol, seen.hatype, seen.halen), (OTHER, 772, 6), "protocol 0 keeps the old one")
     short, length = getname(sock, 7)
     equal((len(short), length), (7, 18), "a short buffer is filled, the whole length told")
-    failed = errno_of(packet.call, "getsockname", sock.fileno(), ctypes.c_void_p(8), ctypes.byref(ctypes.c_uint32(20)))
+    failed = errno_of(
+        packet.call,
+        "getsockname",
+        sock.fileno(),
+        ctypes.c_void_p(8),
+        ctypes.byref(ctypes.c_uint32(20)),
+    )
     equal(failed, "EFAULT", "bad pointer")
     created = open_socket(protocol=PROBE)
     equal(getname(created)[0], packet.address(0, PROBE)[:12], "protocol from socket()")
@@ -221,7 +231,7 @@ def proc_rows():
 
 
 def test_proc():
-    """The row of a socket equals that of an AF_PACKET socket in the same state, but for sk and inode."""
+    """A socket's row equals that of an AF_PACKET socket in the same state, but for sk and inode."""
     pair = Pair()
 
     def both(step):

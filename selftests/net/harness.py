@@ -5,8 +5,8 @@ Each case runs in a process and a network namespace of its own, pinned to one CP
 more, under a time limit: a case that hangs, dies or leaves something behind fails alone.
 
 The subject is a parameter: `SUBJECT` in the environment names af_rpacket, which is loaded for the
-run, or the kernel's own af_packet, whose answers are the truth about the ABI. What passes on both is
-equal on both; where we differ on purpose, the case says so with `by_subject`.
+run, or the kernel's own af_packet, whose answers are the truth about the ABI. What passes on both
+is equal on both; where we differ on purpose, the case says so with `by_subject`.
 """
 
 import contextlib

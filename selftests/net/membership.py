@@ -13,6 +13,7 @@ import topology
 from harness import equal, main
 from packet import ADD_MEMBERSHIP, DROP_MEMBERSHIP, errno_of, membership, open_socket, set_option
 from topology import MAC_A, MAC_MULTICAST, MAC_STRANGER, Pair
+from twin import Injector, drain, probe
 
 OTHER_GROUP = bytes.fromhex("03000000cafd")
 
@@ -209,10 +210,10 @@ def test_two_devices():
 
 def test_promisc_effect():
     """PROMISC on a macvlan makes it receive frames for other addresses."""
-    from twin import Injector, drain, probe  # pylint: disable=import-outside-toplevel
-
     pair = Pair()
-    topology.ip("link add mv link va address 02:00:00:00:00:aa type macvlan mode vepa", "link set mv up")
+    topology.ip(
+        "link add mv link va address 02:00:00:00:00:aa type macvlan mode vepa", "link set mv up"
+    )
     mv = topology.index("mv")
     sock = open_socket()
     packet.bind(sock, mv, packet.PROBE)

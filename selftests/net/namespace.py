@@ -88,7 +88,7 @@ def test_socket_keeps_namespace():
 
 
 def test_namespace_removed():
-    """A namespace is taken down with its devices; a peer's socket sees its end of the wire vanish."""
+    """A namespace goes with its devices; a socket at the other end sees its own vanish."""
     far = topology.new_namespace()
     pair = Pair(far)
     sock = open_socket()

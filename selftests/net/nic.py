@@ -161,7 +161,9 @@ def test_padding():
     far = wire.witness()
     sock = open_socket()
     for size in (0, 1, 20, 45):
-        packet.send(sock, probe(PEER_MAC, bytes(1400), src=DUT_MAC), packet.address(wire.eth0, PROBE))
+        packet.send(
+            sock, probe(PEER_MAC, bytes(1400), src=DUT_MAC), packet.address(wire.eth0, PROBE)
+        )
         short = packet.ethernet(PEER_MAC, DUT_MAC, PROBE, b"\xff" * size)
         packet.send(sock, short, packet.address(wire.eth0, PROBE))
         data = [data for data, *_ in wire.reply(far) if len(data) < 1000]
@@ -192,23 +194,23 @@ def test_vlan():
     sock = open_socket()
     packet.set_option(sock, *AUX)
     bind(sock, wire.eth0, ETH_P_ALL)
-    full = vlan(DUT_MAC, PEER_MAC, packet.ETH_P_8021Q, 0x2005, PROBE, os.urandom(1500))
+    full = vlan(DUT_MAC, PEER_MAC, packet.ETH_P_8021Q, 5, PROBE, os.urandom(1500))
     wire.injector.send(full)
     frame = drain(sock)[0]
     equal(frame.data, full[:12] + full[16:], "received")
-    equal((frame.auxdata.vlan_tpid, frame.auxdata.vlan_tci), (packet.ETH_P_8021Q, 0x2005), "tag")
+    equal((frame.auxdata.vlan_tpid, frame.auxdata.vlan_tci), (packet.ETH_P_8021Q, 5), "tag")
     far = wire.witness()
     full = PEER_MAC + DUT_MAC + full[12:]
     packet.send(sock, full, packet.address(wire.eth0, PROBE))
     replies = wire.reply(far)
     equal(len(replies), 1, f"frames {replies}")
     ((data, aux, _),) = replies
-    equal(aux[4:], (0x2005, packet.ETH_P_8021Q), "tag sent")
+    equal(aux[4:], (5, packet.ETH_P_8021Q), "tag sent")
     equal(data, full[:12] + full[16:], "sent")
 
 
 def test_traffic():
-    """Ping and a TCP transfer over the card, seen by us and by AF_PACKET: the same, packet by packet."""
+    """Ping and a TCP transfer over the card: we and AF_PACKET see the same, packet by packet."""
     wire = Wire()
     twins = [Twins(kind, ETH_P_ALL, wire.eth0, (AUX, BIG)) for kind in (SOCK_RAW, SOCK_DGRAM)]
     with wire.peer:
@@ -296,6 +298,8 @@ def test_unbind():
 def two_hosts():
     """The rig's topology; the last case leaves the card without a driver."""
     with expedited_grace_periods(), lib.Topology():
+        # The default discipline sorts frames into flows: what is sent first may leave last.
+        lib.sh("in_dut tc qdisc replace dev eth0 root pfifo")
         yield
 
 

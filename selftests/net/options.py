@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
-"""Every option of packet sockets: which values, lengths and pointers are taken, with which errno."""
+"""Every option of packet sockets: which values, lengths and pointers are taken, which refused."""
 
 import ctypes
 import socket
@@ -12,11 +12,12 @@ import packet
 import topology
 from harness import by_subject, equal, main
 from packet import SOCK_DGRAM, SOCK_RAW, errno_of, get_int, get_option, open_socket, set_option
+from twin import Injector, probe
 
 SOL_SOCKET = socket.SOL_SOCKET
 BAD = ctypes.c_void_p(8)
 
-# What issue 2 leaves out. On AF_PACKET these exist; the table says what a valid value answers there.
+# What is left out so far, each with a value that AF_PACKET takes.
 LATER = {
     "COPY_THRESH": (packet.COPY_THRESH, struct.pack("=i", 1)),
     "VERSION": (packet.VERSION, struct.pack("=i", 1)),
@@ -72,7 +73,9 @@ def test_never_there():
     equal(errno_of(set_option, sock, packet.STATISTICS, 1), "ENOPROTOOPT", "set STATISTICS")
     for level in (0, 6, 17, 25, 41, 262, 264, -1):
         for option in (packet.AUXDATA, packet.STATISTICS, 1):
-            equal(errno_of(set_option, sock, option, 1, level=level), "ENOPROTOOPT", f"level {level}")
+            equal(
+                errno_of(set_option, sock, option, 1, level=level), "ENOPROTOOPT", f"level {level}"
+            )
             equal(errno_of(get_option, sock, option, level=level), "ENOPROTOOPT", f"level {level}")
 
 
@@ -85,7 +88,9 @@ def check_bool(option, exact):
             seen = errno_of(set_option, sock, option, 1, length)
             equal(seen, "EINVAL", f"option {option}, length {length}")
         for length in (5, 8, 4096):
-            seen = errno_of(set_option, sock, option, struct.pack("=i", 1).ljust(4096, b"\0"), length)
+            seen = errno_of(
+                set_option, sock, option, struct.pack("=i", 1).ljust(4096, b"\0"), length
+            )
             equal(seen, "EINVAL" if exact else "0", f"option {option}, length {length}")
         equal(errno_of(set_option, sock, option, BAD, 4), "EFAULT", f"option {option}, pointer")
         equal(errno_of(set_option, sock, option, None, 4), "EFAULT", f"option {option}, NULL")
@@ -149,7 +154,12 @@ def test_membership_arguments():
 
 def test_get_lengths():
     """getsockopt() with every length: cut without a word, negative refused, longer corrected."""
-    for option, full in ((packet.AUXDATA, 4), (packet.ORIGDEV, 4), (packet.IGNORE_OUTGOING, 4), (packet.STATISTICS, 8)):
+    for option, full in (
+        (packet.AUXDATA, 4),
+        (packet.ORIGDEV, 4),
+        (packet.IGNORE_OUTGOING, 4),
+        (packet.STATISTICS, 8),
+    ):
         sock = open_socket()
         if option != packet.STATISTICS:
             set_option(sock, option, 1)
@@ -157,7 +167,9 @@ def test_get_lengths():
         for length in range(full + 9):
             raw = ctypes.create_string_buffer(b"\xa5" * 64, 64)
             told = ctypes.c_int(length)
-            packet.call("getsockopt", sock.fileno(), packet.SOL_PACKET, option, raw, ctypes.byref(told))
+            packet.call(
+                "getsockopt", sock.fileno(), packet.SOL_PACKET, option, raw, ctypes.byref(told)
+            )
             cut = min(length, full)
             equal(told.value, cut, f"option {option}: length told for {length}")
             equal(raw.raw, whole[:cut].ljust(64, b"\xa5"), f"option {option}: bytes for {length}")
@@ -185,15 +197,20 @@ def test_length_after_error():
         told = []
         for sock in (open_socket(), packet.reference()):
             raw, size = ctypes.create_string_buffer(64), ctypes.c_int(length)
-            args = ("getsockopt", sock.fileno(), packet.SOL_PACKET, option, value or raw, ctypes.byref(size))
+            args = (
+                "getsockopt",
+                sock.fileno(),
+                packet.SOL_PACKET,
+                option,
+                value or raw,
+                ctypes.byref(size),
+            )
             told.append((errno_of(packet.call, *args), size.value))
         equal(told[0], told[1], f"option {option}, length {length}")
 
 
 def test_statistics_faults():
     """Reading PACKET_STATISTICS into a bad pointer clears the counters all the same."""
-    from twin import Injector, probe  # pylint: disable=import-outside-toplevel
-
     pair = topology.Pair()
     sock = open_socket()
     packet.bind(sock, pair.a, packet.PROBE)
@@ -209,7 +226,8 @@ def test_socket_level():
     wanted = {
         "SO_RCVBUF": (8, 100000), "SO_SNDBUF": (7, 100000), "SO_TIMESTAMP": (29, 1),
         "SO_TIMESTAMPNS": (35, 1), "SO_TIMESTAMPING": (37, 0x5A), "SO_RXQ_OVFL": (40, 1),
-        "SO_MARK": (36, 5), "SO_PRIORITY": (12, 6), "SO_RCVMARK": (75, 1), "SO_RCVPRIORITY": (82, 1),
+        "SO_MARK": (36, 5), "SO_PRIORITY": (12, 6), "SO_RCVMARK": (75, 1),
+        "SO_RCVPRIORITY": (82, 1),
         "SO_LOCK_FILTER": (44, 1), "SO_SELECT_ERR_QUEUE": (45, 1), "SO_BUSY_POLL": (46, 50),
         "SO_NOFCS": (43, 1), "SO_ZEROCOPY": (60, 1), "SO_BROADCAST": (6, 1), "SO_REUSEADDR": (2, 1),
         "SO_INCOMING_CPU": (49, 0), "SO_BINDTOIFINDEX": (62, 1), "SO_PEEK_OFF": (42, 0),
@@ -228,7 +246,11 @@ def test_socket_level():
             sock.close()
         equal(seen[0], seen[1], name)
     sock = open_socket()
-    equal(errno_of(set_option, sock, packet.SO_ZEROCOPY, 1, level=SOL_SOCKET), "EOPNOTSUPP", "zerocopy")
+    equal(
+        errno_of(set_option, sock, packet.SO_ZEROCOPY, 1, level=SOL_SOCKET),
+        "EOPNOTSUPP",
+        "zerocopy",
+    )
     txtime = struct.pack("=iI", 11, 0)
     equal(errno_of(set_option, sock, packet.SO_TXTIME, txtime, level=SOL_SOCKET), "0", "SO_TXTIME")
 

@@ -6,7 +6,9 @@
 
 import ctypes
 import fcntl
+import os
 import select
+import signal
 import socket
 import struct
 import termios
@@ -98,9 +100,6 @@ def test_edge_triggered():
 
 def test_signal():
     """SIGIO is sent to the owner of a socket with O_ASYNC."""
-    import os  # pylint: disable=import-outside-toplevel
-    import signal  # pylint: disable=import-outside-toplevel
-
     _, sock, injector = setting()
     signals = []
     signal.signal(signal.SIGIO, lambda number, frame: signals.append(number))
@@ -123,7 +122,7 @@ def test_queue_sizes():
     packet.receive(sock)
     equal(ask(SIOCINQ), 60, "the second frame")
     topology.ip("link set va txqueuelen 100")
-    assert packet.os.system("tc qdisc add dev va root tbf rate 8bit burst 2000 limit 1000000") == 0
+    assert os.system("tc qdisc add dev va root tbf rate 8bit burst 2000 limit 1000000") == 0
     for _ in range(4):
         packet.send(sock, probe(MAC_B, bytes(1400), src=MAC_A))
     assert ask(SIOCOUTQ) > 2800, f"SIOCOUTQ {ask(SIOCOUTQ)} with frames held back"
@@ -170,7 +169,9 @@ def test_device_ioctls():
     flags = struct.unpack_from("=H", fcntl.ioctl(sock, SIOCGIFFLAGS, request), 16)[0]
     fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("=16sH22x", b"va", flags & ~1))
     equal(topology.flags("va") & 1, 0, "SIOCSIFFLAGS")
-    equal(errno_of(fcntl.ioctl, sock, SIOCGIFINDEX, struct.pack("16s24x", b"nope")), "ENODEV", "name")
+    equal(
+        errno_of(fcntl.ioctl, sock, SIOCGIFINDEX, struct.pack("16s24x", b"nope")), "ENODEV", "name"
+    )
 
 
 def test_same_answers():

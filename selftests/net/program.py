@@ -30,7 +30,17 @@ SHIM, LOG = f"{PLACE.name}/redirect.so", f"{PLACE.name}/log"
 
 def build_shim():
     """Compiles the library that is preloaded."""
-    command = ["gcc", "-Wall", "-Werror", "-O1", "-shared", "-fPIC", "-o", SHIM, f"{HERE}/redirect.c"]
+    command = [
+        "gcc",
+        "-Wall",
+        "-Werror",
+        "-O1",
+        "-shared",
+        "-fPIC",
+        "-o",
+        SHIM,
+        f"{HERE}/redirect.c",
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
 
@@ -44,8 +54,11 @@ def start(*command):
         **os.environ, "LD_PRELOAD": SHIM, "RPACKET_FAMILY": str(packet.FAMILY), "REDIRECT_LOG": LOG,
     }  # fmt: skip
     return subprocess.Popen(
-        command, env=environment,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -115,7 +128,7 @@ assert clone.family == socket.AF_PACKET and clone.type == socket.SOCK_RAW, clone
 
 
 def test_python():
-    """A sniffer and responder in plain Python: interface names, addresses, detection of the family."""
+    """A sniffer and responder in plain Python: interface names, addresses, the family detected."""
     pair = Pair()
     far = packet.reference()
     packet.bind(far, pair.b, PROBE)
@@ -143,7 +156,9 @@ def test_socat():
     time.sleep(0.1)
     packet.send(far, probe(payload=b"to socat"))
     captured = f"{PLACE.name}/frames"
-    lib.wait_for(lambda: os.path.exists(captured) and os.path.getsize(captured) >= 60, 10, "the frame")
+    lib.wait_for(
+        lambda: os.path.exists(captured) and os.path.getsize(captured) >= 60, 10, "the frame"
+    )
     process.kill()
     process.wait()
     with open(captured, "rb") as file:

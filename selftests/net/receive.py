@@ -42,7 +42,9 @@ def test_twins_on_veth():
             # One frame more, the injector's mark, and one less, which ends within its VLAN tag.
             equal(len(seen), len(frames), "frames that arrived at va")
             kinds = {frame.address.pkttype for frame in seen}
-            equal(kinds, {packet.HOST, packet.BROADCAST, packet.MULTICAST, packet.OTHERHOST}, "kinds")
+            equal(
+                kinds, {packet.HOST, packet.BROADCAST, packet.MULTICAST, packet.OTHERHOST}, "kinds"
+            )
         if each is twins[1]:
             # The wildcard sees each frame leave vb, too.
             equal(len(seen), 2 * len(frames) + 1, "frames on all devices")
@@ -183,7 +185,9 @@ def test_dgram_payload():
     frames = drain(sock)
     equal(frames[0].data, b"incoming".ljust(46, b"."), "incoming")
     equal(frames[0].address.addr[:6], MAC_B, "source address")
-    packet.send(packet.reference(), probe(MAC_B, b"outgoing", src=MAC_A), packet.address(pair.a, PROBE))
+    packet.send(
+        packet.reference(), probe(MAC_B, b"outgoing", src=MAC_A), packet.address(pair.a, PROBE)
+    )
     (frame,) = drain(sock)
     equal(frame.data, b"outgoing".ljust(46, b"."), "outgoing")
     equal(frame.address.addr[:6], MAC_A, "source address of an outgoing frame")
@@ -206,8 +210,10 @@ def test_802_3():
 
 
 def test_many_handlers():
-    """Fourteen sockets on one frame: each gets it whole and unchanged, and so does the IP stack."""
+    """Many sockets and a ring on one frame: each gets it unchanged, and so does the IP stack."""
     pair = Pair()
+    ring = packet.reference(protocol=ETH_P_ALL)
+    packet.set_option(ring, packet.RX_RING, struct.pack("=4I", 4096, 1, 2048, 2))
     topology.ip("addr add 10.9.0.1/24 dev va")
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(("10.9.0.1", 9))
@@ -222,11 +228,24 @@ def test_many_handlers():
                 bind(sock, pair.a, protocol)
                 socks.append((sock, kind, filtered))
     body = struct.pack("!HHHH", 9, 9, 8 + 30, 0) + b"u" * 30
-    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 9, 17, 0,
-                         bytes((10, 9, 0, 2)), bytes((10, 9, 0, 1)))
+    header = struct.pack(
+        "!BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(body),
+        1,
+        0,
+        9,
+        17,
+        0,
+        bytes((10, 9, 0, 2)),
+        bytes((10, 9, 0, 1)),
+    )
     total = sum(struct.unpack("!10H", header))
     total = (total & 0xFFFF) + (total >> 16)
-    header = header[:10] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + header[12:]
+    header = (
+        header[:10] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + header[12:]
+    )
     # The stack checks the source of a packet against its routes; vb is in this namespace, too.
     with open("/proc/sys/net/ipv4/conf/va/rp_filter", "w", encoding="ascii") as knob:
         knob.write("0")

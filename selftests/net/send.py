@@ -6,6 +6,7 @@
 
 import ctypes
 import os
+import select
 import socket
 import struct
 
@@ -58,7 +59,7 @@ def test_raw_frames():
 
 
 def test_same_as_reference():
-    """The buffer that leaves is AF_PACKET's: protocol, offsets, tag and priority as a tap sees them."""
+    """The buffer that leaves is AF_PACKET's: protocol, offsets and tag as a tap sees them."""
     pair = Pair()
     taps = [packet.reference(kind) for kind in (SOCK_RAW, SOCK_DGRAM)]
     for tap in taps:
@@ -88,7 +89,11 @@ def test_dgram_header():
         equal(send(sock, b"d" * 46, address(pair.a, PROBE, dst)), 46, "bytes sent")
         equal(arrived(far), [packet.ethernet(dst, MAC_A, PROBE, b"d" * 46)], f"to {dst.hex(':')}")
     send(sock, b"d" * 46, address(pair.a, PROBE, MAC_B, halen=0))
-    equal(arrived(far), [packet.ethernet(MAC_B, MAC_A, PROBE, b"d" * 46)], "sll_halen is not looked at")
+    equal(
+        arrived(far),
+        [packet.ethernet(MAC_B, MAC_A, PROBE, b"d" * 46)],
+        "sll_halen is not looked at",
+    )
     # An 802.3 protocol puts the length in the place of the ethertype.
     send(sock, b"\x42\x42\x03" + b"l" * 43, address(pair.a, packet.ETH_P_802_2, MAC_B))
     equal(arrived(far), [packet.ethernet(MAC_B, MAC_A, 46, b"\x42\x42\x03" + b"l" * 43)], "802.2")
@@ -135,7 +140,9 @@ def test_address_errors():
             (255, 128, "EINVAL"), (116, 128, "0"),
         ):  # fmt: skip
             to = address(pair.a, PROBE, MAC_B, halen=halen, pad=128)
-            equal(errno_of(send, sock, probe(), to, namelen=length), expected, f"{halen} in {length}")
+            equal(
+                errno_of(send, sock, probe(), to, namelen=length), expected, f"{halen} in {length}"
+            )
         equal(errno_of(send, sock, probe(), address(4711, PROBE, MAC_B)), "ENXIO", "no such device")
         equal(errno_of(send, sock, probe(), address(-1, PROBE, MAC_B)), "ENXIO", "index -1")
         equal(errno_of(send, sock, probe(), address(down, PROBE, MAC_B)), "ENETDOWN", "down")
@@ -174,18 +181,33 @@ def test_sizes():
     raw, dgram = open_socket(SOCK_RAW), open_socket(SOCK_DGRAM)
     to = address(pair.a, PROBE, MAC_B)
     longest = MTU + HEADER
-    for size, expected in ((longest, "0"), (longest + 1, "EMSGSIZE"), (longest + 4, "EMSGSIZE"),
-                           (longest + 5, "EMSGSIZE"), (65536, "EMSGSIZE"), (1 << 20, "EMSGSIZE")):
+    for size, expected in (
+        (longest, "0"),
+        (longest + 1, "EMSGSIZE"),
+        (longest + 4, "EMSGSIZE"),
+        (longest + 5, "EMSGSIZE"),
+        (65536, "EMSGSIZE"),
+        (1 << 20, "EMSGSIZE"),
+    ):
         frame = packet.ethernet(MAC_B, MAC_A, PROBE, bytes(size - HEADER))
         equal(errno_of(send, raw, frame, to), expected, f"untagged, {size} bytes")
         equal(arrived(far), [frame] if expected == "0" else [], "arrived")
-    for size, expected in ((longest + 1, "0"), (longest + TAG, "0"), (longest + TAG + 1, "EMSGSIZE")):
+    for size, expected in (
+        (longest + 1, "0"),
+        (longest + TAG, "0"),
+        (longest + TAG + 1, "EMSGSIZE"),
+    ):
         frame = vlan(MAC_B, MAC_A, packet.ETH_P_8021Q, 5, PROBE, bytes(size - HEADER - TAG))
         equal(errno_of(send, raw, frame, to), expected, f"tagged, {size} bytes")
         drain(far)
     frame = vlan(MAC_B, MAC_A, packet.ETH_P_8021AD, 5, PROBE, bytes(longest + TAG - HEADER - TAG))
     equal(errno_of(send, raw, frame, to), "EMSGSIZE", "802.1ad has no exception")
-    for size, expected in ((MTU, "0"), (MTU + 1, "EMSGSIZE"), (MTU + 4, "EMSGSIZE"), (MTU + 5, "EMSGSIZE")):
+    for size, expected in (
+        (MTU, "0"),
+        (MTU + 1, "EMSGSIZE"),
+        (MTU + 4, "EMSGSIZE"),
+        (MTU + 5, "EMSGSIZE"),
+    ):
         equal(errno_of(send, dgram, bytes(size), to), expected, f"DGRAM, {size} bytes")
     drain(far)
     topology.ip("link set va mtu 600")
@@ -203,7 +225,11 @@ def test_short_frames():
     for size in range(14):
         equal(errno_of(send, raw, whole[:size], to), "EINVAL", f"{size} bytes")
     equal(errno_of(send, raw, whole, to), "0", "the header alone")
-    equal(errno_of(send, dgram, b"", to), errno_of(send, packet.reference(SOCK_DGRAM), b"", to), "empty")
+    equal(
+        errno_of(send, dgram, b"", to),
+        errno_of(send, packet.reference(SOCK_DGRAM), b"", to),
+        "empty",
+    )
     equal(arrived(far)[:1], [whole], "what arrived")
 
 
@@ -243,7 +269,9 @@ def test_bad_pointers():
         packet.Msghdr(None, 0, 8, 1, None, 0, 0),
         packet.Msghdr(None, 0, ctypes.addressof(packet.Iovec(8, 0)), 1, 8, 32, 0),
     ):
-        equal(errno_of(call, "sendmsg", sock.fileno(), ctypes.byref(message), 0), "EFAULT", "sendmsg")
+        equal(
+            errno_of(call, "sendmsg", sock.fileno(), ctypes.byref(message), 0), "EFAULT", "sendmsg"
+        )
     equal(errno_of(call, "sendto", sock.fileno(), bad, 60, 0, None, 0), "EFAULT", "bound, data")
     equal(arrived(far), [], "nothing on the wire")
 
@@ -295,7 +323,9 @@ def test_control_messages():
         "length beyond the end": struct.pack("=Qii", 99, SOL_SOCKET, packet.SO_MARK) + bytes(8),
     }
     for name, control in cases.items():
-        seen, expected = (errno_of(send, each, probe(MAC_B), to, control) for each in (sock, theirs))
+        seen, expected = (
+            errno_of(send, each, probe(MAC_B), to, control) for each in (sock, theirs)
+        )
         equal(seen, expected, name)
         if name in ("mark", "priority", "timestamping", "other level"):
             equal((seen, len(arrived(far))), ("0", 2), name)
@@ -352,9 +382,7 @@ def test_protocol_from_frame():
 
 
 def test_full_send_buffer():
-    """A full send buffer: EAGAIN without waiting, SO_SNDTIMEO ends a wait, EPOLLOUT goes and comes."""
-    import select  # pylint: disable=import-outside-toplevel
-
+    """A full send buffer: EAGAIN, an end of the wait by SO_SNDTIMEO, no POLLOUT until it drains."""
     pair = Pair()
     # A queue that lets nothing out holds the frames, and with them the socket's memory.
     topology.ip("link set va txqueuelen 1000")
@@ -420,6 +448,22 @@ def test_send_after_removal():
     other = address(topology.index("vc"), PROBE)
     equal(errno_of(send, sock, probe(MAC_B), other), "ENETDOWN", "the pending error, once")
     equal(errno_of(send, sock, probe(MAC_B), other), "0", "another device")
+
+
+def test_beside_fanout():
+    """A fanout group of AF_PACKET hears what we send; the core asks it whether it is the sender."""
+    pair = Pair()
+    group = []
+    for _ in range(2):
+        member = packet.reference(protocol=ETH_P_ALL)
+        bind(member, pair.a, ETH_P_ALL)
+        packet.set_option(member, packet.FANOUT, 4711)
+        group.append(member)
+    sock = open_socket()
+    bind(sock, pair.a, PROBE)
+    for _ in range(10):
+        send(sock, probe(MAC_B, src=MAC_A))
+    equal(sum(len(drain(member)) for member in group), 10, "frames that the group heard")
 
 
 def test_received_by_family():

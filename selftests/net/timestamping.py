@@ -4,6 +4,7 @@
 # subjects: af_rpacket af_packet
 """Transmit time stamps: SO_TIMESTAMPING, the error queue, and who is woken by it."""
 
+import os
 import select
 import socket
 import struct
@@ -29,7 +30,9 @@ def stamp(sock, **more):
     times = struct.unpack("=6q", got.cmsg(SOL_SOCKET, packet.SO_TIMESTAMPING))
     error = got.cmsg(packet.SOL_PACKET, packet.TX_TIMESTAMP)
     number, origin, kind, code, pad, info, data = struct.unpack_from("=IBBBBII", error)
-    equal((number, origin, kind, code, pad), (ENOMSG, ORIGIN_TIMESTAMPING, 0, 0, 0), "extended error")
+    equal(
+        (number, origin, kind, code, pad), (ENOMSG, ORIGIN_TIMESTAMPING, 0, 0, 0), "extended error"
+    )
     assert got.flags & MSG_ERRQUEUE, "MSG_ERRQUEUE in msg_flags"
     return got.data, info, data, times[0] + times[1] / 1e9, got.flags
 
@@ -91,9 +94,13 @@ def test_per_message():
     wish = packet.cmsg(SOL_SOCKET, packet.SO_TIMESTAMPING, struct.pack("=I", TX_SOFTWARE))
     packet.send(sock, probe(MAC_B, b"this"), None, wish)
     equal(stamp(sock)[0][14:18], b"this", "frame")
-    both = packet.cmsg(SOL_SOCKET, packet.SO_TIMESTAMPING, struct.pack("=I", TX_SOFTWARE | TX_SCHED))
+    both = packet.cmsg(
+        SOL_SOCKET, packet.SO_TIMESTAMPING, struct.pack("=I", TX_SOFTWARE | TX_SCHED)
+    )
     packet.send(sock, probe(MAC_B), None, both)
-    equal([stamp(sock)[1] for _ in range(2)], [STAMP_SCHEDULED, STAMP_SENT], "two stamps of a frame")
+    equal(
+        [stamp(sock)[1] for _ in range(2)], [STAMP_SCHEDULED, STAMP_SENT], "two stamps of a frame"
+    )
 
 
 def test_reading():
@@ -134,7 +141,7 @@ def test_closing_with_stamps():
     for _ in range(20):
         packet.send(sock, probe(MAC_B))
     sock.close()
-    assert packet.os.system("tc qdisc add dev va root tbf rate 8bit burst 2000 limit 1000000") == 0
+    assert os.system("tc qdisc add dev va root tbf rate 8bit burst 2000 limit 1000000") == 0
     late = open_socket()
     bind(late, pair.a, PROBE)
     packet.set_option(late, packet.SO_TIMESTAMPING, TX_SOFTWARE | SOFTWARE, level=SOL_SOCKET)

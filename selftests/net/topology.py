@@ -52,7 +52,9 @@ def enter_new():
     os.unshare(CLONE_NEWNET)
     for which in ("default", "lo"):
         try:
-            with open(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6", "w", encoding="ascii") as knob:
+            with open(
+                f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6", "w", encoding="ascii"
+            ) as knob:
                 knob.write("1")
         except FileNotFoundError:
             pass

@@ -39,7 +39,9 @@ class Twins:
         """Receives all that is queued on both, and compares; returns the frames."""
         seen = drain(self.ours, size)
         expected = drain(self.theirs, size)
-        assert len(expected) >= least, f"{self.what}: only {len(expected)} frames of {least} arrived"
+        assert (
+            len(expected) >= least
+        ), f"{self.what}: only {len(expected)} frames of {least} arrived"
         equal(len(seen), len(expected), f"{self.what}: number of frames")
         for at, (one, other) in enumerate(zip(seen, expected)):
             what = f"{self.what}: frame {at} of {len(seen)}"
@@ -48,7 +50,9 @@ class Twins:
             equal((one.count, one.flags), (other.count, other.flags), f"{what}: length, flags")
             equal(one.cmsgs, other.cmsgs, f"{what}: control messages")
         for sock in self.both:
-            equal(packet.errno_of(packet.receive, sock, flags=packet.MSG_DONTWAIT), "EAGAIN", "rest")
+            equal(
+                packet.errno_of(packet.receive, sock, flags=packet.MSG_DONTWAIT), "EAGAIN", "rest"
+            )
         return seen
 
     def close(self):
@@ -165,4 +169,3 @@ def steady_timestamps(twins, injector, frame):
             return
         time.sleep(0.02)
     raise AssertionError("the time stamps of the two sockets never agreed")
-
