@@ -4,7 +4,7 @@
 //!
 //! The stack hands one `struct sk_buff` to each packet hook in turn, and two readers may look at the
 //! head of one receive queue with `MSG_PEEK`. Such a packet must not be changed by any of them, so
-//! all that they get is a `&Packet`. An [`SkBuff`](super::skbuff::SkBuff) has one owner and lends
+//! all that they get is a `&Packet`. An [`SkBuff`] has one owner and lends
 //! itself as a `&Packet`.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)

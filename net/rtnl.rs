@@ -33,7 +33,7 @@ pub(crate) struct Guard<'a> {
 /// Takes RTNL; sleeps until it is free.
 ///
 /// It must not be taken by who holds a lock that is taken under RTNL, above all the lock of a list of
-/// sockets ([`Sockets`](super::sock::Sockets)).
+/// sockets ([`Sockets`](super::socket::Sockets)).
 pub(crate) fn lock<'a>(_process: &'a mut Process<'_>) -> Guard<'a> {
     // SAFETY: The token says that the task may sleep, which is all that the call needs.
     unsafe { bindings::rtnl_lock() };
