@@ -33,11 +33,15 @@ class Wire:
         self.eth0 = topology.index("eth0")
         with self.peer:
             self.eth1 = topology.index("eth1")
+            # Its witness is the last handler of each frame; see `witness`.
             self.injector = Injector(self.eth1, self.eth0, self.dut, DUT_MAC)
 
     def witness(self):
         """A socket of AF_PACKET at the peer that hears everything on the wire."""
         with self.peer:
+            # Of a batch of frames, the core serves the last handler of each frame after all others:
+            # frames that have different last handlers would overtake each other. This is the last.
+            self.last = packet.reference(protocol=ETH_P_ALL)
             sock = packet.reference()
             packet.set_option(sock, *BIG)
             packet.set_option(sock, *AUX)
@@ -298,7 +302,7 @@ def test_unbind():
 def two_hosts():
     """The rig's topology; the last case leaves the card without a driver."""
     with expedited_grace_periods(), lib.Topology():
-        # The default discipline sorts frames into flows: what is sent first may leave last.
+        # The default discipline sorts frames into flows, which lets them overtake each other.
         lib.sh("in_dut tc qdisc replace dev eth0 root pfifo")
         yield
 
