@@ -16,15 +16,13 @@
 //! Packets are hostile: outside of [`sys`], the one module that talks to the kernel without a safe
 //! crate between, there is no `unsafe`, no indexing and nothing else that can panic on them.
 
-// Tests say what they expect, and fail by panicking.
-#![cfg_attr(
-    test,
-    allow(
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::unwrap_used
-    )
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used
 )]
 
 pub mod cli;

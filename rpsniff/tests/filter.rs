@@ -65,7 +65,7 @@ impl Skb {
         Some(
             bytes
                 .iter()
-                .fold(0, |sum, byte| sum << 8 | u32::from(*byte)),
+                .fold(0, |sum, byte| (sum << 8) | u32::from(*byte)),
         )
     }
 }

@@ -110,7 +110,7 @@ fn number(options: &[PcapNGOption<'_>], code: u16) -> u64 {
 /// A time stamp outside of packets: the high half first, in any byte order.
 fn stamp(bytes: &[u8]) -> u64 {
     let half = |at: usize| u64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()));
-    half(0) << 32 | half(4)
+    (half(0) << 32) | half(4)
 }
 
 fn nanoseconds(time: Timestamp) -> u64 {
@@ -173,7 +173,7 @@ fn packets_keep_their_order_bytes_lengths_and_nanoseconds() {
                 .map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap()));
             assert_eq!(flags, *expected);
         }
-        let time = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+        let time = (u64::from(packet.ts_high) << 32) | u64::from(packet.ts_low);
         read.push(Packet {
             time: Timestamp {
                 seconds: (time / 1_000_000_000) as i64,
@@ -204,7 +204,7 @@ fn the_statistics_are_at_the_end() {
     let first = nanoseconds(packets[0].time);
     let last = nanoseconds(packets[packets.len() - 1].time);
     assert_eq!(*if_id, 0);
-    assert_eq!(u64::from(*ts_high) << 32 | u64::from(*ts_low), last);
+    assert_eq!((u64::from(*ts_high) << 32) | u64::from(*ts_low), last);
     assert_eq!(stamp(option(options, 2).unwrap()), first);
     assert_eq!(stamp(option(options, 3).unwrap()), last);
     let numbers: Vec<u64> = (4..=8).map(|code| number(options, code)).collect();
@@ -280,7 +280,7 @@ proptest! {
         for (block, packet) in blocks[2..].iter().zip(&packets) {
             let Block::EnhancedPacket(read) = block else { panic!("{block:?}") };
             prop_assert_eq!(&read.data[..read.caplen as usize], &packet.data[..]);
-            let time = u64::from(read.ts_high) << 32 | u64::from(read.ts_low);
+            let time = (u64::from(read.ts_high) << 32) | u64::from(read.ts_low);
             prop_assert_eq!(time, nanoseconds(packet.time));
         }
     }

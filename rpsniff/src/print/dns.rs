@@ -71,7 +71,7 @@ impl Header {
     }
 
     fn operation(&self) -> &'static str {
-        let number = self.flags >> 11 & 0xf;
+        let number = (self.flags >> 11) & 0xf;
         names::find(OPERATIONS, number).unwrap_or("")
     }
 }
@@ -179,7 +179,7 @@ impl Message<'_> {
         if header.has(0x06cf) {
             put!(line, " [b2&3=0x{:x}]", header.flags);
         }
-        let is_inverse = header.flags >> 11 & 0xf == INVERSE_QUERY;
+        let is_inverse = (header.flags >> 11) & 0xf == INVERSE_QUERY;
         let usual = |count: u16, expected: u16| count == expected;
         let counts = if is_inverse {
             [(header.questions, 0, "q"), (header.answers, 1, "a")]
@@ -223,7 +223,7 @@ impl Message<'_> {
             Ok(None)
         };
         match find() {
-            Ok(Some(upper)) => code | upper << 4,
+            Ok(Some(upper)) => code | (upper << 4),
             _ => code,
         }
     }

@@ -251,7 +251,7 @@ fn mldv2_query(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         let delay = if code < 0x8000 {
             u32::from(code)
         } else {
-            u32::from(code & 0x0fff | 0x1000) << ((code >> 12 & 7) + 3)
+            u32::from(code & 0x0fff | 0x1000) << (((code >> 12) & 7) + 3)
         };
         put!(line, " [max resp delay={delay}]");
     }
@@ -268,7 +268,7 @@ fn mldv2_query(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         let interval = if code < 128 {
             u32::from(code)
         } else {
-            u32::from(code & 0x0f | 0x10) << ((code >> 4 & 7) + 3)
+            u32::from(code & 0x0f | 0x10) << (((code >> 4) & 7) + 3)
         };
         put!(line, " qqi={interval}");
     }
@@ -335,7 +335,7 @@ fn put_sources(line: &mut Line<'_>, view: &View<'_>, at: usize, count: usize) ->
 }
 
 fn preference(flags: u8) -> &'static str {
-    match flags >> 3 & 3 {
+    match (flags >> 3) & 3 {
         0 => "medium",
         1 => "high",
         2 => "rsv",

@@ -91,7 +91,7 @@ fn query_v3(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         let tenths = if code < 128 {
             u32::from(code)
         } else {
-            u32::from(code & 0x0f | 0x10) << ((code >> 4 & 7) + 3)
+            u32::from(code & 0x0f | 0x10) << (((code >> 4) & 7) + 3)
         };
         if tenths < 600 {
             put!(line, " [max resp time {}.{}s]", tenths / 10, tenths % 10);

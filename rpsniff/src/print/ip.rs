@@ -164,7 +164,7 @@ fn put_details(
     is_tso: bool,
 ) {
     let ecn = header.ecn().value();
-    let tos = header.dcp().value() << 2 | ecn;
+    let tos = (header.dcp().value() << 2) | ecn;
     put!(line, "(tos 0x{tos:x}");
     line.out.push_str(match ecn {
         1 => ",ECT(1)",

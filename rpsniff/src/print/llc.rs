@@ -199,19 +199,19 @@ pub fn print(
         return done(false);
     }
     let flags = flags(ssap_field, control & POLL_IS != 0);
-    let received = control >> 9 & 0x7f;
+    let received = (control >> 9) & 0x7f;
     if control & 1 != 0 {
         put!(
             line,
             "Supervisory, {}, rcv seq {received}, Flags [{flags}], length {length}",
-            names::find(SUPERVISORY, control >> 2 & 3).unwrap_or("?")
+            names::find(SUPERVISORY, (control >> 2) & 3).unwrap_or("?")
         );
         return done(true);
     }
     put!(
         line,
         "Information, send seq {}, rcv seq {received}, Flags [{flags}], length {length}",
-        control >> 1 & 0x7f
+        (control >> 1) & 0x7f
     );
     done(false)
 }
