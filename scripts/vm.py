@@ -221,7 +221,8 @@ def virtme_command(options, guest, kvm):
         command.append("--disable-kvm")
     # no5lvl: five-level page tables, which QEMU's largest CPU has, make KASAN kernels report
     # wild accesses at boot. An unknown NMI is what this program sends to a guest that hangs.
-    append = ["no5lvl", "oops=panic", "unknown_nmi_panic", "panic_print=0x40",
+    # loglevel: virtme-run would silence the console, which is watched here.
+    append = ["no5lvl", "loglevel=7", "oops=panic", "unknown_nmi_panic", "panic_print=0x40",
               "net.ifnames=0", *options.append]
     if options.kernel == "debug" and not any(a.startswith("kmemleak=") for a in append):
         append.append("kmemleak=off")
