@@ -31,9 +31,6 @@ pub mod message;
 /// The name that stands for all interfaces.
 pub const ANY: &str = "any";
 
-/// Messages received with one system call.
-const BATCH: usize = 32;
-
 /// Room in front of each packet: for a VLAN tag to be put back, or for a cooked header.
 const HEADROOM: usize = SLL2_LEN;
 
@@ -284,7 +281,7 @@ impl Prepared {
         })?;
 
         Ok(Live {
-            batch: sys::Batch::new(BATCH, HEADROOM, options.snaplen as usize),
+            batch: sys::Batch::new(HEADROOM, options.snaplen as usize),
             socket: self.socket,
             interface: self.interface,
             ifindex: self.ifindex,
@@ -354,7 +351,7 @@ impl Live {
     /// The packet in slot `index` of the last [`Live::receive`].
     pub fn frame(&mut self, index: usize) -> Option<Frame<'_>> {
         let message = self.batch.message(index)?;
-        let info = message::Info::parse(message.control, message.control_len);
+        let info = message::Info::parse(message.control);
         let name = message.name;
         let original = info.original_len.unwrap_or(message.length as u32);
         let (start, added) = match self.link {

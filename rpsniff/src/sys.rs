@@ -17,9 +17,14 @@ use std::{
 
 use libc::{c_int, c_void, socklen_t};
 
-/// Bytes of ancillary data that fit one message: a time stamp and `PACKET_AUXDATA` with room to
-/// spare, in units that keep `struct cmsghdr` aligned.
-const CONTROL_WORDS: usize = 32;
+/// The most messages that one system call receives.
+pub const SLOTS: usize = 32;
+
+/// Room for the ancillary data of one message: a time stamp and `PACKET_AUXDATA`, with much to
+/// spare, aligned as `struct cmsghdr` has to be.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Control([u8; 256]);
 
 /// Types that the kernel may fill with any bytes and that have no padding of their own.
 ///
@@ -261,8 +266,8 @@ pub struct Batch {
     stride: usize,
     data: Vec<u8>,
     names: Vec<libc::sockaddr_storage>,
-    control: Vec<[u64; CONTROL_WORDS]>,
-    headers: Vec<Header>,
+    control: Vec<Control>,
+    headers: [Header; SLOTS],
 }
 
 /// What the kernel said about one received message.
@@ -280,16 +285,14 @@ pub struct Message<'a> {
     /// Length of the message before it was cut to the size of the buffer.
     pub length: usize,
     /// The control messages, as the kernel lays them out.
-    pub control: &'a [u64],
-    /// Bytes of `control` that are in use.
-    pub control_len: usize,
+    pub control: &'a [u8],
     /// The sender's address.
     pub name: libc::sockaddr_ll,
 }
 
 impl Batch {
-    /// Makes `slots` slots.
-    pub fn new(slots: usize, headroom: usize, capacity: usize) -> Self {
+    /// Makes [`SLOTS`] slots.
+    pub fn new(headroom: usize, capacity: usize) -> Self {
         let stride = headroom + capacity;
         // SAFETY: `struct sockaddr_storage` is made of integers, for which all zeroes is a value.
         let name: libc::sockaddr_storage = unsafe { zeroed() };
@@ -297,10 +300,10 @@ impl Batch {
             headroom,
             stride,
             // Zeroed by the allocator: pages that no packet reaches are never touched.
-            data: vec![0; slots * stride],
-            names: vec![name; slots],
-            control: vec![[0; CONTROL_WORDS]; slots],
-            headers: vec![Header::default(); slots],
+            data: vec![0; SLOTS * stride],
+            names: vec![name; SLOTS],
+            control: vec![Control([0; 256]); SLOTS],
+            headers: [Header::default(); SLOTS],
         }
     }
 
@@ -312,40 +315,41 @@ impl Batch {
     ///
     /// `EAGAIN` if there is none, else the errno of `recvmmsg(2)`.
     pub fn receive(&mut self, socket: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
-        let count = max.min(self.headers.len());
-        let mut vectors = Vec::with_capacity(count);
-        for slot in self.data.chunks_exact_mut(self.stride).take(count) {
-            let room = slot.get_mut(self.headroom..).unwrap_or_default();
-            vectors.push(libc::iovec {
-                iov_base: room.as_mut_ptr().cast::<c_void>(),
-                iov_len: room.len(),
-            });
-        }
-        let mut messages = Vec::with_capacity(count);
-        for ((vector, name), control) in vectors
+        let count = max.min(SLOTS);
+        // SAFETY: `struct iovec` is a pointer and an integer, for which all zeroes is a value.
+        let mut vectors: [libc::iovec; SLOTS] = unsafe { zeroed() };
+        for (vector, slot) in vectors
             .iter_mut()
+            .zip(self.data.chunks_exact_mut(self.stride))
+        {
+            let room = slot.get_mut(self.headroom..).unwrap_or_default();
+            vector.iov_base = room.as_mut_ptr().cast::<c_void>();
+            vector.iov_len = room.len();
+        }
+        // SAFETY: `struct mmsghdr` is made of integers and pointers, for which all zeroes is a
+        // value.
+        let mut messages: [libc::mmsghdr; SLOTS] = unsafe { zeroed() };
+        for (((message, vector), name), control) in messages
+            .iter_mut()
+            .zip(&mut vectors)
             .zip(&mut self.names)
             .zip(&mut self.control)
         {
-            // SAFETY: `struct mmsghdr` is made of integers and pointers, for which all zeroes is a
-            // value.
-            let mut message: libc::mmsghdr = unsafe { zeroed() };
             message.msg_hdr.msg_name = std::ptr::from_mut(name).cast::<c_void>();
             message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as socklen_t;
             message.msg_hdr.msg_iov = vector;
             message.msg_hdr.msg_iovlen = 1;
-            message.msg_hdr.msg_control = control.as_mut_ptr().cast::<c_void>();
-            message.msg_hdr.msg_controllen = size_of::<[u64; CONTROL_WORDS]>() as _;
-            messages.push(message);
+            message.msg_hdr.msg_control = control.0.as_mut_ptr().cast::<c_void>();
+            message.msg_hdr.msg_controllen = control.0.len() as _;
         }
-        // SAFETY: `messages` has the length that is passed, and each element describes a name, a
-        // buffer and a control area of its own with their true lengths, which live in `self` and
-        // in `vectors`, borrowed exclusively and not otherwise used until after the call.
+        // SAFETY: `messages` has at least `count` elements, and each describes a name, a buffer and
+        // a control area of its own with their true lengths, which live in `self` and in
+        // `vectors`, borrowed exclusively and not otherwise used until after the call.
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 messages.as_mut_ptr(),
-                messages.len() as libc::c_uint,
+                count as libc::c_uint,
                 (libc::MSG_DONTWAIT | libc::MSG_TRUNC) as _,
                 std::ptr::null_mut(),
             )
@@ -366,12 +370,11 @@ impl Batch {
         let header = *self.headers.get(index)?;
         let start = index * self.stride;
         let captured = header.length.min(self.stride - self.headroom);
-        let control = self.control.get(index)?;
+        let control = &self.control.get(index)?.0;
         Some(Message {
             buffer: self.data.get_mut(start..start + self.headroom + captured)?,
             length: header.length,
-            control,
-            control_len: header.control.min(size_of::<[u64; CONTROL_WORDS]>()),
+            control: control.get(..header.control).unwrap_or(control),
             name: sockaddr_ll(self.names.get(index)?, header.name),
         })
     }
@@ -389,7 +392,7 @@ fn sockaddr_ll(storage: &libc::sockaddr_storage, length: usize) -> libc::sockadd
     address
 }
 
-/// Whether the kernel runs at all under `socket`: its pending error, which reading clears.
+/// Takes the pending error of a socket (`SO_ERROR`), which reading clears.
 ///
 /// # Errors
 ///

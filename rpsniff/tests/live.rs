@@ -10,7 +10,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
     net::UdpSocket,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -100,25 +100,36 @@ fn in_namespace(name: &str, body: impl FnOnce(&Bench)) {
         return;
     }
     let namespace = |command: &mut Command| {
-        command
-            .env(INSIDE, "1")
-            .status()
-            .is_ok_and(|status| status.success())
+        let output = command.env(INSIDE, "1").output();
+        let text = output.as_ref().map_or_else(ToString::to_string, |output| {
+            String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+        });
+        (output.is_ok_and(|output| output.status.success()), text)
     };
     let mut probe = Command::new("unshare");
     probe.args([
         "-n", "ip", "link", "add", "name", "ra", "type", "veth", "peer", "name", "rb",
     ]);
-    if !namespace(probe.stderr(Stdio::null())) {
-        eprintln!("SKIPPED {name}: no network namespace with a veth pair can be made (not root?)");
+    let (works, why) = namespace(&mut probe);
+    if !works {
+        skip(&format!(
+            "no network namespace with a veth pair can be made: {}",
+            why.trim()
+        ));
         return;
     }
     let mut again = Command::new("unshare");
     again.arg("-n").arg(env::current_exe().unwrap());
-    assert!(
-        namespace(again.args([name, "--exact", "--nocapture"])),
-        "{name}"
-    );
+    let (passed, text) = namespace(again.args([name, "--exact", "--nocapture"]));
+    for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
+        writeln!(io::stderr(), "{line}").unwrap();
+    }
+    assert!(passed, "{text}");
+}
+
+/// Says why a test, or a part of it, is left out, past what catches the output of tests.
+fn skip(why: &str) {
+    writeln!(io::stderr(), "SKIPPED: {why}").unwrap();
 }
 
 struct Bench {
@@ -669,7 +680,7 @@ fn without_the_capability_the_message_names_it() {
             .args(["--family", "packet", "-i", "lo"])
             .output();
         let Ok(output) = output else {
-            eprintln!("SKIPPED: no setpriv");
+            skip("no setpriv");
             return;
         };
         let err = String::from_utf8(output.stderr).unwrap();
@@ -712,7 +723,7 @@ fn tcpdump_captures_the_same_at_the_same_time() {
             .stderr(Stdio::piped())
             .spawn();
         let Ok(tcpdump) = tcpdump else {
-            eprintln!("SKIPPED: no tcpdump");
+            skip("no tcpdump");
             return;
         };
         let mut tcpdump = Process(tcpdump);

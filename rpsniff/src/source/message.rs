@@ -2,6 +2,10 @@
 
 //! What a packet socket says about a message besides its bytes.
 
+use std::mem::offset_of;
+
+use libc::{cmsghdr, tpacket_auxdata};
+
 use crate::{filter::vlan::TAG_LEN, frame::Timestamp, link::SLL2_LEN};
 
 /// A VLAN tag that the kernel took out of a frame.
@@ -25,17 +29,16 @@ pub struct Info {
 }
 
 /// Bytes of `struct cmsghdr`.
-const HEADER: usize = size_of::<libc::cmsghdr>();
+const HEADER: usize = size_of::<cmsghdr>();
 /// What a control message is padded to.
 const ALIGN: usize = size_of::<usize>();
 
 impl Info {
-    /// Reads the control messages in the first `length` bytes of `control`.
+    /// Reads the control messages in `control`.
     ///
     /// Stops at the first that does not fit, and passes over those that are not known.
-    pub fn parse(control: &[u64], length: usize) -> Self {
-        let bytes: Vec<u8> = control.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        let mut rest = bytes.get(..length).unwrap_or(&bytes);
+    pub fn parse(control: &[u8]) -> Self {
+        let mut rest = control;
         let mut info = Self::default();
         while let Some((level, kind, body, next)) = split(rest) {
             match (level, kind) {
@@ -50,12 +53,11 @@ impl Info {
 
     /// Reads a `struct tpacket_auxdata`.
     fn auxdata(&mut self, body: &[u8]) {
-        // tp_status, tp_len, tp_snaplen, tp_mac, tp_net, tp_vlan_tci, tp_vlan_tpid
         let (Some(status), Some(length), Some(tci), Some(tpid)) = (
-            ne_u32(body, 0),
-            ne_u32(body, 4),
-            ne_u16(body, 16),
-            ne_u16(body, 18),
+            ne_u32(body, offset_of!(tpacket_auxdata, tp_status)),
+            ne_u32(body, offset_of!(tpacket_auxdata, tp_len)),
+            ne_u16(body, offset_of!(tpacket_auxdata, tp_vlan_tci)),
+            ne_u16(body, offset_of!(tpacket_auxdata, tp_vlan_tpid)),
         ) else {
             return;
         };
@@ -76,8 +78,8 @@ impl Info {
 /// The first control message: level, type, body, and what follows it.
 fn split(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
     let length = usize::from_ne_bytes(*bytes.first_chunk()?);
-    let level = ne_u32(bytes, ALIGN)? as i32;
-    let kind = ne_u32(bytes, ALIGN + 4)? as i32;
+    let level = ne_u32(bytes, offset_of!(cmsghdr, cmsg_level))? as i32;
+    let kind = ne_u32(bytes, offset_of!(cmsghdr, cmsg_type))? as i32;
     let body = bytes.get(HEADER..length)?;
     let next = bytes
         .get(length.next_multiple_of(ALIGN)..)
