@@ -91,6 +91,33 @@ fn plain_lines() {
 }
 
 #[test]
+fn summaries() {
+    // With -v tcpdump goes on with what these say.
+    let frames = common::summary_frames();
+    check(
+        "summaries.txt",
+        &["-t"],
+        DataLink::ETHERNET,
+        &frames,
+        262_144,
+    );
+    check(
+        "summaries-quick.txt",
+        &["-t", "-q"],
+        DataLink::ETHERNET,
+        &frames,
+        262_144,
+    );
+    check(
+        "summaries-cut.txt",
+        &["-t"],
+        DataLink::ETHERNET,
+        &frames,
+        60,
+    );
+}
+
+#[test]
 fn with_the_link_layer_header() {
     ethernet("link-layer.txt", &["-e", "-t"]);
 }

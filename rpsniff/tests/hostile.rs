@@ -92,7 +92,7 @@ proptest! {
         keep in any::<prop::sample::Index>(),
         more in prop::sample::select(vec![0u32, 1, 4, 1500]),
     ) {
-        let corpus = common::corpus();
+        let corpus = [common::corpus(), common::summary_frames()].concat();
         let mut frame = which.get(&corpus).clone();
         for (at, byte) in damage {
             let at = at.index(frame.len());

@@ -8,11 +8,14 @@ use super::{
     checksum::{self, Verdict},
     dns,
     ip::{proto, Outer},
-    names::Address,
+    names::{Address, Mac},
     put,
     view::{Truncated, View},
     Line, Printed,
 };
+
+const DHCP_PORTS: [u16; 2] = [67, 68];
+const NTP_PORT: u16 = 123;
 
 /// A UDP datagram.
 pub fn print(line: &mut Line<'_>, view: View<'_>, outer: &Outer) -> Printed {
@@ -54,12 +57,57 @@ pub fn print(line: &mut Line<'_>, view: View<'_>, outer: &Outer) -> Printed {
         if sport == dns::MULTICAST_PORT || dport == dns::MULTICAST_PORT {
             return dns::print(line, payload, dns::Kind::Multicast);
         }
+        let has = |ports: &[u16]| ports.contains(&sport) || ports.contains(&dport);
+        if has(&DHCP_PORTS) {
+            return dhcp(line, &payload);
+        }
+        if has(&[NTP_PORT]) {
+            return ntp(line, &payload);
+        }
     }
     if stated > payload.len() && !outer.fragmented {
         put!(line, "UDP, bad length {stated} > {}", payload.len());
     } else {
         put!(line, "UDP, length {stated}");
     }
+    Ok(())
+}
+
+/// BOOTP and DHCP: who asks or answers. What they say is not decoded, even with -v.
+fn dhcp(line: &mut Line<'_>, view: &View<'_>) -> Printed {
+    line.protocol = "bootp";
+    const REQUEST: u8 = 1;
+    let operation = view.u8(0)?;
+    match operation {
+        REQUEST => line.out.push_str("BOOTP/DHCP, Request"),
+        2 => line.out.push_str("BOOTP/DHCP, Reply"),
+        _ => put!(line, "BOOTP/DHCP, unknown (0x{operation:02x})"),
+    }
+    // The client's address, if it is an Ethernet address.
+    if (operation, view.u8(1)?, view.u8(2)?) == (REQUEST, 1, 6) {
+        put!(line, " from {}", Mac(view.slice(28, 6)?));
+    }
+    put!(line, ", length {}", view.len());
+    Ok(())
+}
+
+/// NTP: version and mode. The times are not decoded, even with -v.
+fn ntp(line: &mut Line<'_>, view: &View<'_>) -> Printed {
+    line.protocol = "ntp";
+    const MODES: [&str; 8] = [
+        "unspecified",
+        "symmetric active",
+        "symmetric passive",
+        "Client",
+        "Server",
+        "Broadcast",
+        "Control Message",
+        "Reserved",
+    ];
+    let first = view.u8(0)?;
+    put!(line, "NTPv{}", (first >> 3) & 7);
+    let mode = MODES.get(usize::from(first & 7)).unwrap_or(&"Unknown mode");
+    put!(line, ", {mode}, length {}", view.len());
     Ok(())
 }
 

@@ -529,6 +529,30 @@ fn link_frames() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Protocols of which only a summary is printed.
+pub fn summary_frames() -> Vec<Vec<u8>> {
+    let dhcp = |operation, hardware| {
+        let mut message = vec![operation, hardware, 6, 0];
+        message.extend([0; 24]);
+        message.extend(A);
+        message.extend([0; 202]);
+        message.extend([0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255]);
+        message
+    };
+    let ntp = |first| [&[first, 2, 6, 0xe9][..], &[0; 44]].concat();
+    vec![
+        udp4(68, 67, &dhcp(1, 1)),
+        udp4(67, 68, &dhcp(2, 1)),
+        udp4(68, 67, &dhcp(1, 6)),
+        udp4(68, 67, &dhcp(9, 1)),
+        udp4(68, 67, &dhcp(1, 1)[..20]),
+        udp4(123, 123, &ntp(0x23)),
+        udp4(123, 40000, &ntp(0x1c)),
+        udp4(123, 123, &ntp(0xe6)),
+        udp4(123, 123, &[]),
+    ]
+}
+
 /// Everything that has a printer, well formed and not.
 pub fn corpus() -> Vec<Vec<u8>> {
     [
