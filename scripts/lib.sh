@@ -76,7 +76,7 @@ in_root() { [ "${RPACKET_IN_ROOT:-}" = 1 ]; }
 # enter_root SCRIPT ARGS...: continues the calling script in the build root, which is made if it
 # does not exist yet. Returns at once in the root.
 enter_root() {
-	in_root && return 0
+	! in_root || return 0
 	local script
 	script=$(realpath --relative-to="$TREE" "$1")
 	shift
@@ -85,7 +85,7 @@ enter_root() {
 
 # select_kernel NAME: makes a kernel that was prepared visible to what is run in the root from now.
 select_kernel() {
-	[ "$1" = stock ] && return
+	[ "$1" != stock ] || return 0
 	RPACKET_DEBUG_KERNEL=$("$SCRIPTS/kernel" path "$1")
 	export RPACKET_DEBUG_KERNEL
 }

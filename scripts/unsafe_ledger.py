@@ -133,6 +133,15 @@ def look_at(path):
     return count, covered, bad, bare, text
 
 
+def parent_forbids(path):
+    """Whether the module that this file belongs to forbids unsafe code for its whole folder."""
+    parent = os.path.join(TREE, os.path.dirname(path), "mod.rs")
+    if path in ROOTS or path.endswith("/mod.rs") or not os.path.exists(parent):
+        return False
+    with open(parent, encoding="utf-8") as file:
+        return "#![forbid(unsafe_code)]" in file.read()
+
+
 def main():
     problems, rows = [], []
     for folder in LAYER:
@@ -150,7 +159,7 @@ def main():
         for match in RAW.finditer(bare):
             problems.append(f"{path}:{bare.count(chr(10), 0, match.start()) + 1}: raw binding in a leaf")
         word = "deny" if path in ROOTS else "forbid"
-        if f"#![{word}(unsafe_code)]" not in text:
+        if f"#![{word}(unsafe_code)]" not in text and not parent_forbids(path):
             problems.append(f"{path}: does not {word} unsafe code")
     total = {"block": 0, "fn": 0, "impl": 0, "trait": 0}
     covered_total = 0
