@@ -181,17 +181,17 @@ def test_autoload():
     with open("/proc/sys/kernel/modprobe", encoding="ascii") as knob:
         before = knob.read()
     with tempfile.TemporaryDirectory(dir="/tmp") as place:
-        helper, log = f"{place}/modprobe", f"{place}/asked"
-        with open(helper, "w", encoding="ascii") as script:
+        script_name, log = f"{place}/modprobe", f"{place}/asked"
+        with open(script_name, "w", encoding="ascii") as script:
             script.write(
                 "#!/bin/sh\n"
                 f'echo "$*" >>{log}\n'
                 f'case "$*" in *net-pf-25) exec /usr/sbin/insmod {FILE} ;; esac\nexit 1\n'
             )
-        os.chmod(helper, 0o755)
+        os.chmod(script_name, 0o755)
         try:
             with open("/proc/sys/kernel/modprobe", "w", encoding="ascii") as knob:
-                knob.write(helper)
+                knob.write(script_name)
             seen = create(25)
         finally:
             with open("/proc/sys/kernel/modprobe", "w", encoding="ascii") as knob:

@@ -9,7 +9,6 @@ import fcntl
 import os
 import select
 import signal
-import socket
 import struct
 import termios
 import threading
@@ -18,7 +17,7 @@ import time
 import packet
 import topology
 from harness import equal, main
-from packet import ETH_P_ALL, PROBE, bind, errno_of, open_socket
+from packet import PROBE, bind, errno_of, open_socket
 from topology import MAC_A, MAC_B, Pair
 from twin import Injector, drain, probe
 

@@ -25,7 +25,7 @@ int socket(int domain, int type, int protocol)
 	if (!next)
 		next = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
 	if (!next) {
-		errno = ENOSYS;
+		errno = EAFNOSUPPORT;
 		return -1;
 	}
 	if (domain != AF_PACKET || !family)
@@ -37,7 +37,7 @@ int socket(int domain, int type, int protocol)
 		int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
 		if (out >= 0) {
-			dprintf(out, "socket type %d protocol %#x\n", type, protocol);
+			dprintf(out, "type %d protocol %#x\n", type, protocol);
 			close(out);
 		}
 	}
