@@ -134,11 +134,26 @@ struct Entry<M> {
     joined: Option<M>,
 }
 
+/// What is to be done for a request to add a membership.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Nothing: the device was told already, and the request was counted.
+    Counted,
+    /// Nothing to tell the device: [`List::insert`] the request with `None`.
+    Noted,
+    /// Tell the device this, and [`List::insert`] the request with what it answers.
+    Join(Filter),
+}
+
 /// The memberships of a socket. `M` is what has to be given back to a device in the end.
+///
+/// The list does not speak to a device itself: what protects the list need not be held meanwhile.
 ///
 /// # Locking
 ///
-/// The list belongs to RTNL, under which devices change their receive filters.
+/// The list changes under RTNL only, under which devices change their receive filters. So what
+/// [`List::admit`] found is still so at [`List::insert`].
 #[derive(Debug)]
 pub(crate) struct List<M>(KVec<Entry<M>>);
 
@@ -153,44 +168,56 @@ impl<M> List<M> {
         self.0.is_empty()
     }
 
-    /// Adds a membership. `address_length` is the length of the device's link layer addresses, or
-    /// `None` if there is no such device; `join` tells the device.
+    /// Begins to add a membership. `address_length` is the length of the device's link layer
+    /// addresses, or `None` if there is no such device.
     ///
     /// # Errors
     ///
     /// `ENODEV` without a device, `EINVAL` if the address is longer than the device's, `ENOBUFS`
-    /// without memory, `EINVAL` if an address is needed and too short, and what `join` returns, in
-    /// this order. The list is as it was then.
-    pub(crate) fn add(
+    /// without memory, `EINVAL` if an address is needed and too short, in this order.
+    pub(crate) fn admit(
         &mut self,
-        request: Request,
+        request: &Request,
         address_length: Option<usize>,
-        join: impl FnOnce(Filter) -> Result<M>,
-    ) -> Result {
+    ) -> Result<Admission> {
         let address_length = address_length.ok_or(ENODEV)?;
         if request.length > address_length {
             return Err(EINVAL);
         }
 
-        if let Some(entry) = self.0.iter_mut().find(|entry| entry.request == request) {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.request == *request) {
             entry.count = entry.count.checked_add(1).ok_or(ENOBUFS)?;
-            return Ok(());
+            return Ok(Admission::Counted);
         }
 
-        // Memory first: what a device was told cannot get lost then.
+        // Memory comes first: what a device was told must not get lost for the lack of it.
         self.0.reserve(1, GFP_KERNEL).map_err(|_| ENOBUFS)?;
         request.check_address(address_length)?;
-        let joined = request.filter().map(join).transpose()?;
-        self.0
-            .push(
-                Entry {
-                    request,
-                    count: 1,
-                    joined,
-                },
-                GFP_KERNEL,
-            )
-            .map_err(|_| ENOBUFS)
+        Ok(match request.filter() {
+            Some(filter) => Admission::Join(filter),
+            None => Admission::Noted,
+        })
+    }
+
+    /// Ends what [`Self::admit`] began.
+    ///
+    /// # Errors
+    ///
+    /// Gives `joined` back if there is no memory, which `admit` has reserved.
+    pub(crate) fn insert(&mut self, request: Request, joined: Option<M>) -> Result<(), Option<M>> {
+        if self.0.reserve(1, GFP_KERNEL).is_err() {
+            return Err(joined);
+        }
+        // There is room, so nothing is lost here.
+        let _ = self.0.push(
+            Entry {
+                request,
+                count: 1,
+                joined,
+            },
+            GFP_KERNEL,
+        );
+        Ok(())
     }
 
     /// Drops a membership. That there is none is not an error. Returns what to give back to the

@@ -106,8 +106,9 @@ impl Switch {
 ///
 /// # Locking
 ///
-/// `memberships` is taken inside RTNL, and nothing is taken inside it but what changes the receive
-/// filter of a device. `binding` is a leaf: it is taken inside any other lock, none inside it.
+/// Both locks are leaves: none is taken inside them. `memberships` changes inside RTNL, and is given
+/// up before a device is told to receive more or less: that takes the lock of the device, which may
+/// be held by who notifies the sockets of that device.
 #[pin_data]
 pub(crate) struct PacketSocket {
     /// What the socket is bound to, and its hook.

@@ -5,6 +5,7 @@
 use super::{
     binding,
     membership::{
+        Admission,
         Filter,
         Request, //
     },
@@ -86,23 +87,38 @@ pub(super) fn get(
 ///
 /// # Errors
 ///
-/// Those of [`List::add`](super::membership::List::add).
+/// Those of [`List::admit`](super::membership::List::admit), and what the device returns.
 fn join(sock: &Sock<PacketSocket>, request: Request, context: &mut Process<'_>) -> Result {
     let mut rtnl = rtnl::lock(context);
     let device = sock.namespace().device(request.ifindex());
     let address_length = device.as_ref().map(|device| usize::from(device.addr_len()));
 
-    sock.memberships
-        .lock()
-        .add(request, address_length, |filter| {
-            let kind = match filter {
-                Filter::Multicast(address) => Kind::Multicast(address),
-                Filter::Unicast(address) => Kind::Unicast(address),
-                Filter::AllMulti => Kind::AllMulticast,
-                Filter::Promiscuous => Kind::Promiscuous,
-            };
-            Membership::join(device.as_ref().ok_or(ENODEV)?, kind, &mut rtnl)
-        })
+    let admission = sock.memberships.lock().admit(&request, address_length)?;
+    let joined = match admission {
+        Admission::Counted => return Ok(()),
+        Admission::Noted => None,
+        Admission::Join(filter) => {
+            let device = device.ok_or(ENODEV)?;
+            Some(Membership::join(&device, kind(filter), &mut rtnl)?)
+        }
+    };
+    let inserted = sock.memberships.lock().insert(request, joined);
+    inserted.map_err(|joined| {
+        if let Some(membership) = joined {
+            membership.leave(sock.namespace(), &mut rtnl);
+        }
+        ENOBUFS
+    })
+}
+
+/// What a device is told for a membership.
+fn kind(filter: Filter) -> Kind {
+    match filter {
+        Filter::Multicast(address) => Kind::Multicast(address),
+        Filter::Unicast(address) => Kind::Unicast(address),
+        Filter::AllMulti => Kind::AllMulticast,
+        Filter::Promiscuous => Kind::Promiscuous,
+    }
 }
 
 /// `PACKET_DROP_MEMBERSHIP`.
@@ -122,9 +138,12 @@ pub(super) fn leave_all(sock: &Sock<PacketSocket>, context: &mut Process<'_>) {
         return;
     }
     let mut rtnl = rtnl::lock(context);
-    let mut memberships = sock.memberships.lock();
-    while let Some(membership) = memberships.pop() {
-        membership.leave(sock.namespace(), &mut rtnl);
+    loop {
+        let membership = sock.memberships.lock().pop();
+        match membership {
+            Some(membership) => membership.leave(sock.namespace(), &mut rtnl),
+            None => break,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Tests of the list of memberships, against devices that count what they were told.
 
 use crate::packet::membership::{
+    Admission,
     Filter,
     List,
     Request, //
@@ -62,7 +63,7 @@ impl Joined {
     }
 }
 
-fn join(told: &Told, ifindex: i32, filter: Filter) -> Result<Joined> {
+fn join(told: &Told, ifindex: i32, filter: Filter) -> Joined {
     let what = match filter {
         Filter::Multicast(address) => format!("multicast {:x?}", &address[..7]),
         Filter::Unicast(address) => format!("unicast {:x?}", &address[..7]),
@@ -72,16 +73,22 @@ fn join(told: &Told, ifindex: i32, filter: Filter) -> Result<Joined> {
         .borrow_mut()
         .entry((ifindex, what.clone()))
         .or_default() += 1;
-    Ok(Joined {
+    Joined {
         ifindex,
         what,
         told: told.clone(),
-    })
+    }
 }
 
 fn add(list: &mut List<Joined>, told: &Told, request: Request) -> Result {
     let ifindex = request.ifindex();
-    list.add(request, Some(6), |filter| join(told, ifindex, filter))
+    let joined = match list.admit(&request, Some(6))? {
+        Admission::Counted => return Ok(()),
+        Admission::Noted => None,
+        Admission::Join(filter) => Some(join(told, ifindex, filter)),
+    };
+    assert!(list.insert(request, joined).is_ok());
+    Ok(())
 }
 
 fn clear(list: &mut List<Joined>) {
@@ -96,10 +103,6 @@ fn clear_device(list: &mut List<Joined>, ifindex: i32) {
         assert_eq!(joined.ifindex, ifindex);
         joined.leave();
     }
-}
-
-fn refuse(_: Filter) -> Result<Joined> {
-    panic!("the device must not be told")
 }
 
 #[test]
@@ -149,27 +152,20 @@ fn each_kind_tells_the_device_what_it_asks_for() {
 #[test]
 fn errors_come_in_their_order() {
     let told = Told::default();
-    let mut list = List::new();
-    // No device is told before an address is found too long.
-    assert_eq!(
-        list.add(request(1, PROMISC, &[0; 7]), None, refuse),
-        Err(ENODEV)
-    );
-    assert_eq!(
-        list.add(request(1, PROMISC, &[0; 7]), Some(6), refuse),
-        Err(EINVAL)
-    );
+    let mut list: List<Joined> = List::new();
+    let long = request(1, PROMISC, &[0; 7]);
+    assert_eq!(list.admit(&long, None), Err(ENODEV));
+    assert_eq!(list.admit(&long, Some(6)), Err(EINVAL));
     for kind in [MULTICAST, UNICAST] {
-        assert_eq!(
-            list.add(request(1, kind, &[0; 5]), Some(6), refuse),
-            Err(EINVAL)
-        );
+        let short = request(1, kind, &[0; 5]);
+        assert_eq!(list.admit(&short, Some(6)), Err(EINVAL));
     }
-    // What the device returns is returned, and nothing is kept.
-    assert_eq!(
-        list.add(request(1, UNICAST, &[0; 6]), Some(6), |_| Err(EBUSY)),
-        Err(EBUSY)
-    );
+    // What a device refused was not inserted.
+    let fits = request(1, UNICAST, &[0; 6]);
+    assert!(matches!(
+        list.admit(&fits, Some(6)),
+        Ok(Admission::Join(Filter::Unicast(_)))
+    ));
     assert!(list.is_empty());
     // A shorter address does not matter where none is needed.
     assert_eq!(add(&mut list, &told, request(1, ALLMULTI, &[9; 3])), Ok(()));
@@ -177,13 +173,21 @@ fn errors_come_in_their_order() {
 }
 
 #[test]
-fn without_memory_the_device_is_not_told() {
+fn without_memory_nothing_is_lost() {
+    let told = Told::default();
     let mut list = List::new();
+    let wanted = request(1, PROMISC, &[]);
+
     kernel::alloc::exhaust(true);
-    let added = list.add(request(1, PROMISC, &[]), Some(6), refuse);
+    assert_eq!(list.admit(&wanted, Some(6)), Err(ENOBUFS));
+    // Not even if what `admit` had reserved were gone.
+    let joined = join(&told, 1, Filter::Promiscuous);
+    let back = list.insert(wanted, Some(joined));
     kernel::alloc::exhaust(false);
-    assert_eq!(added, Err(ENOBUFS));
+
     assert!(list.is_empty());
+    back.unwrap_err().unwrap().leave();
+    assert!(told.borrow().is_empty());
 }
 
 #[test]
@@ -229,8 +233,11 @@ fn dropping_what_was_never_added_is_no_error() {
 #[test]
 fn unknown_kind_is_accepted_without_effect() {
     let mut list = List::new();
+    let told = Told::default();
     for kind in [4, 77, u16::MAX] {
-        assert_eq!(list.add(request(1, kind, &[1]), Some(6), refuse), Ok(()));
+        let unknown = request(1, kind, &[1]);
+        assert_eq!(list.admit(&unknown, Some(6)), Ok(Admission::Noted));
+        assert_eq!(add(&mut list, &told, unknown), Ok(()));
         assert!(list.remove(&request(1, kind, &[1])).is_none());
     }
     assert!(list.is_empty());
