@@ -233,7 +233,8 @@ def kunit_suite(account, kernel):
     script = "rm -f build/results/kunit.log; " + "".join(
         f"echo 'rpacket: kunit {module}' >/dev/kmsg; insmod $RPACKET_MODULES/{module}.ko; sleep 1; "
         for module in MODULES) + "dmesg >build/results/kunit.log"
-    status = vm(kernel, script, "--timeout", "900", "--append", "kunit.enable=1")
+    status = vm(kernel, script, "--timeout", "900", "--append", "kunit.enable=1",
+                "--append", "kunit.autorun=1")
     lines = []
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as file:
