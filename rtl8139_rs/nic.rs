@@ -60,6 +60,8 @@ use crate::{
             Transmit, //
         },
     },
+    netdev_err,
+    netdev_info, //
 };
 use kernel::{
     device::Bound,
@@ -189,15 +191,15 @@ impl<'bound> Nic<'bound> {
         }
         if up {
             let duplex = if link.full_duplex { "full" } else { "half" };
-            dev_info!(
-                self.pdev(),
+            netdev_info!(
+                dev,
                 "link up, {} Mbit/s, {} duplex\n",
                 link.speed.mbps(),
                 duplex
             );
             dev.carrier_on();
         } else {
-            dev_info!(self.pdev(), "link down\n");
+            netdev_info!(dev, "link down\n");
             dev.carrier_off();
         }
     }
@@ -219,7 +221,7 @@ impl<'bound> Nic<'bound> {
     fn recover(&self, cx: &Locked<'_, Self>) {
         self.counters.resets.increment();
         if let Err(error) = cx.restart() {
-            dev_err!(self.pdev(), "reset failed: {:?}\n", error);
+            netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
         }
     }
 
@@ -270,7 +272,7 @@ impl driver::Operations for Nic<'_> {
         };
         let filter = up.filter();
         if let Err(error) = self.hw.start(&memory, &dev.mac(), filter) {
-            dev_err!(self.pdev(), "the chip does not start: {:?}\n", error);
+            netdev_err!(dev, "the chip does not start: {:?}\n", error);
             self.hw.halt();
             return Err(error);
         }
@@ -354,8 +356,9 @@ impl driver::Operations for Nic<'_> {
 
     fn work(&self, cx: &Locked<'_, Self>, _up: &Up, events: Events) {
         if events.contains(GONE) {
-            dev_err!(self.pdev(), "the device does not answer any more\n");
+            netdev_err!(cx.dev(), "the device does not answer any more\n");
             cx.dev().carrier_off();
+            cx.detach();
             return;
         }
         if events.contains(BUS_ERROR) {
