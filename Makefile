@@ -16,30 +16,30 @@ all: modules
 # own toolchain. Without, the build root builds for the running kernel if that is the stock kernel
 # that it has, or for the kernel that KERNEL= names.
 modules:
-	@$(S)/modules build
+	@exec $(S)/modules build
 modules_install:
-	@$(S)/modules install
+	@exec $(S)/modules install
 install:
-	@$(S)/modules install-all
+	@exec $(S)/modules install-all
 uninstall:
-	@$(S)/modules uninstall
+	@exec $(S)/modules uninstall
 
 clean:
-	@$(S)/modules clean
+	@exec $(S)/modules clean
 distclean: clean
-	@$(S)/root clean
+	@exec $(S)/root clean
 
 demo:
-	@$(S)/demo
+	@exec $(S)/demo
 vm:
-	@$(S)/build sniffer
-	@$(S)/vm $(if $(CMD),-- "$$CMD")
+	@exec $(S)/build sniffer
+	@exec $(S)/vm $(if $(CMD),-- "$$CMD")
 test:
-	@$(S)/test
+	@exec $(S)/test
 test-full:
-	@$(S)/test --full
+	@exec $(S)/test --full
 check:
-	@$(S)/check
+	@exec $(S)/check
 soak:
 	@echo "rpacket: make soak: the long mixed run is not part of this version yet" >&2; exit 2
 bench:

@@ -4,6 +4,12 @@
 # What the commands in scripts/ share: messages, the cache, locks, and the way into the build root.
 # Source it after `set -euo pipefail`.
 
+# The death of the caller, of whatever cause, is this process's SIGTERM, so that a killed `make`
+# leaves nothing running. (`exec` keeps the process number, by which a script knows that it is tied.)
+if [ "${RPACKET_TIED:-}" != $$ ]; then
+	RPACKET_TIED=$$ exec setpriv --pdeathsig TERM -- bash "$0" "$@"
+fi
+
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 SCRIPTS=$TREE/scripts
 CACHE=${RPACKET_CACHE:-$HOME/.cache/rpacket}
