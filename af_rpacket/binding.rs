@@ -80,7 +80,9 @@ pub(super) struct Slot {
 struct Rest {
     /// Report `ENETDOWN`.
     report: bool,
-    /// Wait until nobody stands on this hook, and give it back.
+    /// Wait for a grace period, and [`finish`] what was begun.
+    synchronize: bool,
+    /// Nobody stands on this hook after the grace period.
     detached: Option<Detached<PacketSocket>>,
 }
 
@@ -143,6 +145,7 @@ impl Slot {
         drop(todo.released);
         Rest {
             report: todo.report,
+            synchronize: todo.synchronize,
             detached,
         }
     }
@@ -276,9 +279,9 @@ pub(super) fn device_up(sock: &Sock<PacketSocket>, device: Listed<'_>, rtnl: &mu
         slot.carry_out(todo, sock, Some(device))
     };
     // The device went down a moment ago. The wait is short: under RTNL it is an expedited one.
-    if let Some(hook) = rest.detached {
-        let idle = hook.synchronize(&rtnl.process());
-        finish(sock, Some(idle), rtnl);
+    if rest.synchronize {
+        let idle = rest.detached.map(|hook| hook.synchronize(&rtnl.process()));
+        finish(sock, idle, rtnl);
     }
 }
 

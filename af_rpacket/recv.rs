@@ -97,7 +97,7 @@ fn auxdata(sock: &Sock<PacketSocket>, frame: &Datagram<'_, PacketSocket>) -> Aux
     let control = frame.control();
     let checksum = match frame.checksum() {
         packet::Checksum::Partial => Checksum::NotReady,
-        // The checksum of a frame that leaves is right because it was not yet made.
+        // What a checksum is worth in a frame that the machine itself sends is not for the reader.
         packet::Checksum::Valid if control.packet_type() != PACKET_OUTGOING => Checksum::Valid,
         _ => Checksum::Unknown,
     };
