@@ -31,6 +31,12 @@ class Bus:
         for card in cards(DUT_IDS):
             card.override(None)
 
+    def load(self):
+        """Load the module anew, and return the name of the interface that its probe made."""
+        self.unload()
+        load(SUBJECT)
+        return wait_for("the interface", lambda: self.card.name)
+
     @staticmethod
     def unload():
         """Without waiting: nobody may hold a reference any more."""
@@ -80,8 +86,7 @@ def the_module_says_what_it_is(_):
 def loading_finds_the_card(bus):
     """The probe names card, address and line in the log; the interface is there, and quiet."""
     before = len(kernel_log())
-    load(SUBJECT)
-    name = wait_for("the interface", lambda: bus.card.name)
+    name = bus.load()
     assert bus.card.driver == SUBJECT
     assert read(f"/sys/class/net/{name}/address") == format_mac(CARD_MAC)
     assert bus.card.attribute("driver_override") == SUBJECT
@@ -96,8 +101,7 @@ def loading_finds_the_card(bus):
 
 def unloading_leaves_nothing(bus):
     """No module, interface, region, handler, or complaint in the log."""
-    load(SUBJECT)
-    name = wait_for("the interface", lambda: bus.card.name)
+    name = bus.load()
     run("ip", "link", "set", "dev", name, "up")
     before = len(kernel_log())
     run("rmmod", SUBJECT)
@@ -116,8 +120,7 @@ def unloading_leaves_nothing(bus):
 
 def an_unbound_card_may_not_write_to_memory(bus):
     """Bus mastering is off: a chip that nobody drives reaches no memory."""
-    load(SUBJECT)
-    wait_for("the interface", lambda: bus.card.name)
+    bus.load()
     run("rmmod", SUBJECT)
     with open(f"{bus.card.sys}/config", "rb") as config:
         command = struct.unpack_from("<H", config.read(64), 4)[0]
@@ -127,8 +130,7 @@ def an_unbound_card_may_not_write_to_memory(bus):
 def ten_times(bus):
     """Loaded, up, unloaded; the same address each time."""
     for _ in range(10):
-        load(SUBJECT)
-        name = wait_for("the interface", lambda: bus.card.name)
+        name = bus.load()
         assert read(f"/sys/class/net/{name}/address") == format_mac(CARD_MAC)
         run("ip", "link", "set", "dev", name, "up")
         wait_for("carrier", lambda path=f"/sys/class/net/{name}/carrier": read(path) == "1")
@@ -137,6 +139,7 @@ def ten_times(bus):
 
 def a_card_that_is_another_s_is_left_alone(bus):
     """With driver_override for somebody else, loading binds nothing."""
+    bus.unload()
     bus.card.override("none")
     try:
         load(SUBJECT)

@@ -123,7 +123,8 @@ class Card:
         if self.driver != driver:
             self.unbind()
             self.override(driver)
-            load(driver)
+            if not loaded(driver):
+                load(driver)
         if self.driver != driver:
             write(f"/sys/bus/pci/drivers/{driver}/bind", self.address)
         return wait_for(f"an interface of {driver} on {self.address}", lambda: self.name)

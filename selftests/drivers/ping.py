@@ -66,14 +66,16 @@ class Pinger:
         return len(sizes)
 
 
-def echo_all(wire, netns, address, sizes):
-    """Echo all sizes, and see on the driver's counters that the frames were really on the wire."""
+def echo_all(wire, netns, address, sizes, clean=True):
+    """Echo all sizes, and see on the driver's counters that the frames were really on the wire.
+
+    `clean` says that one frame at a time is on its way, so that no receive error may be counted."""
     before = wire.dut.counters()
     count = Pinger(netns, address).all(sizes)
     after = wire.dut.counters()
     for column in ("rx_packets", "tx_packets"):
         assert after[column] - before[column] >= count, f"{column} did not count {count} echoes"
-    for column in ("rx_errors", "tx_errors", "rx_fifo", "rx_frame"):
+    for column in ("tx_errors", *(("rx_errors", "rx_fifo", "rx_frame") if clean else ())):
         assert after[column] == before[column], f"{column} counted"
     return f"{count} sizes"
 
@@ -99,13 +101,14 @@ def ipv6_from_the_peer_at_the_edges(wire):
 
 
 def ipv4_in_fragments_up_to_65507(wire):
-    """45 frames at once fill a receive ring of 64 KiB, and more than the four transmit slots."""
-    return echo_all(wire, None, PEER4, [1473, 1480, 2951, 2953, 8000, 16383, 32768, 65507])
+    """45 frames at once: more than any receive ring of 32 KiB and the four transmit slots hold."""
+    return echo_all(wire, None, PEER4, [1473, 1480, 2951, 2953, 8000, 16383, 32768, 65507],
+                    clean=False)
 
 
 def ipv6_in_fragments_up_to_65487(wire):
     """The same with IPv6's fragment header."""
-    return echo_all(wire, None, PEER6, [1453, 1460, 2897, 8000, 32768, 65487])
+    return echo_all(wire, None, PEER6, [1453, 1460, 2897, 8000, 32768, 65487], clean=False)
 
 
 def flood_loses_nothing(_):
