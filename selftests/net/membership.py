@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# timeout: 300
 """Memberships: PROMISC, ALLMULTI, MULTICAST and UNICAST, and that each one is given back."""
 
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
-# timeout: 180
+# timeout: 400
 """af_rpacket.ko as a module: loading, its parameter, what pins it, and unloading at any time."""
 
 import os

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
-# timeout: 180
+# timeout: 300
 """The family on the RTL8139: the card in one namespace, a peer card on the same wire in another."""
 
 import contextlib
@@ -41,7 +41,8 @@ class Wire:
         with self.peer:
             # Of a batch of frames, the core serves the last handler of each frame after all others:
             # frames that have different last handlers would overtake each other. This is the last.
-            self.last = packet.reference(protocol=ETH_P_ALL)
+            self.last = packet.reference()
+            bind(self.last, self.eth1, ETH_P_ALL)
             sock = packet.reference()
             packet.set_option(sock, *BIG)
             packet.set_option(sock, *AUX)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# timeout: 240
 """Ordinary programs, of which only the call of socket() is redirected, notice no difference.
 
 redirect.c is preloaded into them. Programs that need a ring (tcpdump) are not among them yet.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# timeout: 300
 """Which frames a socket sees, and what it sees of them."""
 
 import socket

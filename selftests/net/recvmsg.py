@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# timeout: 300
 """recvmsg() and its relatives: flags, buffers of every size, addresses, control messages."""
 
 import ctypes

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# timeout: 300
 """sendmsg(): what reaches the wire, and what is refused, with which errno and in which order."""
 
 import ctypes

@@ -11,6 +11,7 @@ import socket
 import stat
 import struct
 import subprocess
+import time
 
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
@@ -106,6 +107,23 @@ def set_down(name):
 
 def index(name):
     return socket.if_nametoindex(name)
+
+
+def wait_for_backlog():
+    """Waits until this CPU has handed out what virtual devices (veth, lo, tun) received on it.
+
+    Usually that happens before the sender's system call returns; a busy machine leaves it to a
+    kernel thread. A case is pinned to its CPU, and a softirq is not interrupted by tasks, so what
+    has left the backlog has reached all its handlers.
+    """
+    cpu = min(os.sched_getaffinity(0))
+    while True:
+        with open("/proc/net/softnet_stat", encoding="ascii") as table:
+            rows = [line.split() for line in table]
+        # The twelfth column is the length of the backlog, the thirteenth the number of the CPU.
+        if all(int(row[11], 16) == 0 for row in rows if int(row[12], 16) == cpu):
+            return
+        time.sleep(0.001)
 
 
 class Pair:

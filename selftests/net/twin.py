@@ -61,8 +61,9 @@ class Twins:
 
 
 def drain(sock, size=1 << 17):
-    """All frames that are queued."""
+    """All frames that have arrived: those still in this CPU's backlog are waited for."""
     frames = []
+    topology.wait_for_backlog()
     while True:
         try:
             frames.append(packet.receive(sock, size, packet.MSG_DONTWAIT))
