@@ -33,7 +33,7 @@ mod ext;
 mod net;
 #[path = "af_rpacket/mod.rs"]
 mod packet;
-#[cfg(CONFIG_KUNIT = "y")]
+#[cfg(any(CONFIG_KUNIT = "y", clippy))]
 #[allow(unsafe_code)]
 #[path = "net/socket_kunit.rs"]
 mod socket_kunit;

@@ -13,12 +13,8 @@
 //! does not compile. No token of a hard interrupt implements [`LockContext`]: there the lock could
 //! deadlock with its own holder.
 //!
-//! # Examples
-//!
-//! ```ignore
-//! stack_pin_init!(let seen = new_spinlock_bh!(0u64, "example::seen"));
-//! *seen.lock(ctx) += 1;
-//! ```
+//! How one is made, taken and nested: `a_lock_in_process_context_turns_bottom_halves_off` in
+//! `net/socket_kunit.rs`.
 //!
 //! C header: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h)
 

@@ -46,10 +46,7 @@ bool rnet_helper_sock_flag(const struct sock *sk, enum sock_flags flag)
 
 void rnet_helper_sock_inuse(struct sock *sk, int delta)
 {
-	/* The counter is per CPU, and the addition must not be torn by a migration. */
-	preempt_disable();
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, delta);
-	preempt_enable();
 }
 
 /* The list owns a reference of each socket on it. */

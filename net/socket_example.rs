@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An example: the smallest socket family that receives and sends.
+//!
+//! [`Probe`] does each of the steps that [`socket`](crate::net::socket), [`packet_type`] and
+//! [`transmit`](crate::net::transmit) list, and counts what happens to its sockets, which the tests in
+//! `socket_kunit.rs` look at.
+//!
+//! [`packet_type`]: crate::net::packet_type
+
+use crate::{
+    bindings,
+    net::{
+        context::{
+            BottomHalf,
+            Process,
+            Rtnl, //
+        },
+        message::Message,
+        notifier::{
+            Event,
+            Kind, //
+        },
+        operations::{
+            Address,
+            Name,
+            Operations,
+            Table, //
+        },
+        packet::Be16,
+        packet_type::{
+            Detached,
+            Handler,
+            Hooked,
+            Idle,
+            Layer,
+            Match,
+            Received, //
+        },
+        sock::{
+            Protocol,
+            Sock, //
+        },
+        socket::{
+            Family,
+            Request,
+            Sockets, //
+        },
+        sockopt::{
+            OptionReply,
+            OptionValue, //
+        },
+        transmit::{
+            Cookie,
+            Space, //
+        },
+    },
+};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    seq_file::SeqFile,
+    sync::{
+        rcu,
+        Mutex, //
+    },
+};
+
+/// Sockets whose state was made, and dropped.
+pub(super) static MADE: AtomicU32 = AtomicU32::new(0);
+pub(super) static DROPPED: AtomicU32 = AtomicU32::new(0);
+
+static TABLE: Table<Probe> = Table::new::<ProbeOperations>();
+static FAMILY: Family<Probe> = Family::new(&[&TABLE]);
+
+/// The protocol that makes the state of a socket fail.
+pub(super) const NO_MEMORY: c_int = -1;
+
+/// The state of the hook of a [`Probe`].
+enum Binding {
+    Idle(Idle),
+    Hooked(Hooked<Probe>),
+    Detached(Detached<Probe>),
+    Changing,
+}
+
+/// A socket that receives what its hook sees.
+#[pin_data(PinnedDrop)]
+pub(super) struct Probe {
+    #[pin]
+    binding: Mutex<Binding>,
+    /// What `setsockopt()` was given.
+    option: AtomicU32,
+    /// Packets that arrived as shared ones.
+    pub(super) seen: AtomicU32,
+}
+
+#[pinned_drop]
+impl PinnedDrop for Probe {
+    fn drop(self: Pin<&mut Self>) {
+        // ORDERING: `Release` pairs with the `Acquire` of who looks whether the state is gone.
+        DROPPED.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Probe {
+    fn new(protocol: c_int) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            binding <- new_mutex!(Binding::Idle(Idle::new(GFP_KERNEL)?), "Probe::binding"),
+            option: AtomicU32::new(0),
+            seen: {
+                if protocol == NO_MEMORY {
+                    return Err(ENOMEM);
+                }
+                // ORDERING: Only the test that makes the socket reads it, in the same task.
+                MADE.fetch_add(1, Ordering::Relaxed);
+                AtomicU32::new(0)
+            },
+        })
+    }
+
+    /// Takes the hook off, if it is on.
+    pub(super) fn unhook(&self) {
+        let mut binding = self.binding.lock();
+        *binding = match core::mem::replace(&mut *binding, Binding::Changing) {
+            Binding::Hooked(hook) => Binding::Detached(hook.unhook()),
+            other => other,
+        };
+    }
+}
+
+impl Protocol for Probe {
+    const NAME: &'static CStr = c"RNET_PROBE";
+    const PROC_NAME: Option<&'static CStr> = Some(c"rnet_probe");
+
+    type Namespace = ();
+    type Control = u32;
+    type Queue = u64;
+
+    fn family() -> &'static Family<Self> {
+        &FAMILY
+    }
+
+    fn create<'a>(
+        request: &'a Request<'_>,
+        _context: &'a mut Process<'_>,
+    ) -> Result<(&'static Table<Self>, impl PinInit<Self, Error>)> {
+        if !request.namespace().may_use_raw_packets() {
+            return Err(EPERM);
+        }
+        // CAST: The types of sockets are small numbers.
+        if request.kind() != bindings::sock_type_SOCK_RAW as c_int {
+            return Err(ESOCKTNOSUPPORT);
+        }
+        Ok((&TABLE, Probe::new(request.protocol())))
+    }
+
+    fn start(_sock: &Sock<Self>, _context: &mut Process<'_>) {}
+
+    fn release(sock: &Sock<Self>, _context: &mut Process<'_>) {
+        // A hook refers to the socket, detached or not, so none may stay in the socket's state.
+        *sock.binding.lock() = Binding::Changing;
+    }
+
+    fn device_event(sockets: &Sockets<Self>, event: &Event<'_>, rtnl: &mut Rtnl<'_>) {
+        if let Kind::Unregister = event.kind() {
+            sockets.for_each(rtnl, |sock, _| sock.unhook());
+        }
+    }
+
+    fn show_header(file: &SeqFile) {
+        kernel::seq_print!(file, "sk\n");
+    }
+
+    fn show(sock: &Sock<Self>, file: &SeqFile, _context: &mut Process<'_>) {
+        sock.show_address(file);
+        kernel::seq_print!(file, "\n");
+    }
+}
+
+impl Handler for Probe {
+    fn receive(sock: &Sock<Self>, packet: Received<'_>, bottom_half: &mut BottomHalf<'_>) {
+        // ORDERING: A counter that nothing depends on.
+        sock.seen.fetch_add(1, Ordering::Relaxed);
+        let Some(mut view) = packet.view(Layer::Link) else {
+            return;
+        };
+        let snap_len = view.filter(sock);
+        if snap_len == 0 {
+            return;
+        }
+        let control = view.len();
+        if let Ok(packet) = view.into_packet(snap_len) {
+            sock.enqueue(packet, control, bottom_half, |queued| {
+                *queued = queued.wrapping_add(1);
+            });
+        }
+    }
+}
+
+/// The system calls on a [`Probe`].
+struct ProbeOperations;
+
+#[vtable]
+impl Operations<Probe> for ProbeOperations {
+    /// The address is the family, then the index of a device, as in `struct sockaddr_ll`: the socket
+    /// is hooked on that, for all protocols.
+    fn bind(sock: &Sock<Probe>, address: Address<'_>, context: &mut Process<'_>) -> Result {
+        let [_, _, _, _, a, b, c, d]: [u8; 8] = address.read()?;
+        let index = c_int::from_ne_bytes([a, b, c, d]);
+        let mut binding = sock.binding.lock();
+        let idle = match core::mem::replace(&mut *binding, Binding::Changing) {
+            Binding::Idle(idle) => idle,
+            Binding::Hooked(hook) => hook.unhook().synchronize(context),
+            Binding::Detached(hook) => match hook.try_reclaim() {
+                Ok(idle) => idle,
+                Err(hook) => hook.synchronize(context),
+            },
+            Binding::Changing => return Err(EINVAL),
+        };
+        let section = rcu::read_lock();
+        let Some(device) = sock.namespace().find_device(index, &section) else {
+            *binding = Binding::Idle(idle);
+            return Err(ENODEV);
+        };
+        let packets = Match {
+            // CAST: The pseudo protocols have 16 bits.
+            protocol: Be16::from_host(bindings::ETH_P_ALL as u16),
+            device: Some(device),
+            ignore_outgoing: false,
+        };
+        *binding = Binding::Hooked(idle.hook(sock, packets));
+        Ok(())
+    }
+
+    fn getname(
+        sock: &Sock<Probe>,
+        peer: bool,
+        name: &mut Name<'_>,
+        _context: &mut Process<'_>,
+    ) -> Result {
+        if peer {
+            return Err(EOPNOTSUPP);
+        }
+        name.write(&sock.family_number().to_ne_bytes())
+    }
+
+    fn sendmsg(
+        sock: &Sock<Probe>,
+        message: &mut Message<'_>,
+        len: usize,
+        context: &mut Process<'_>,
+    ) -> Result<usize> {
+        let address: [u8; 8] = message.address().ok_or(EDESTADDRREQ)?.read()?;
+        let [_, _, _, _, a, b, c, d] = address;
+        let index = c_int::from_ne_bytes([a, b, c, d]);
+        let device = sock.namespace().device(index).ok_or(ENXIO)?;
+        let mut cookie = Cookie::new(sock);
+        cookie.read_control(sock, message)?;
+        let header = device.hard_header_len();
+        let size = u32::try_from(len).map_err(|_| EMSGSIZE)?;
+        let space = Space {
+            headroom: device.reserved_headroom(header),
+            tailroom: u32::from(device.needed_tailroom()),
+            linear: size,
+            len: size,
+        };
+        let mut packet = sock.allocate(&device, space, message.dont_wait(), context)?;
+        packet.shift(u32::from(header))?;
+        packet.copy_from(message, 0, size, context)?;
+        if !packet.has_valid_header() {
+            return Err(EINVAL);
+        }
+        packet.prepare(sock, &cookie, Be16::default(), false);
+        packet.parse_headers(true);
+        packet.transmit(context)?;
+        Ok(len)
+    }
+
+    fn recvmsg(
+        sock: &Sock<Probe>,
+        message: &mut Message<'_>,
+        len: usize,
+        flags: c_int,
+        context: &mut Process<'_>,
+    ) -> Result<usize> {
+        let packet = sock.receive(flags, context)?;
+        let copied = packet.len().min(u32::try_from(len).unwrap_or(u32::MAX));
+        if copied < packet.len() {
+            message.set_truncated();
+        }
+        packet.copy_to(message, copied, context)?;
+        packet.put_controls(message);
+        message.set_address(&packet.control().to_ne_bytes())?;
+        Ok(copied as usize)
+    }
+
+    fn setsockopt(
+        sock: &Sock<Probe>,
+        _level: c_int,
+        _name: c_int,
+        value: OptionValue<'_>,
+        _context: &mut Process<'_>,
+    ) -> Result {
+        // ORDERING: A value that nothing depends on.
+        sock.option.store(value.read::<u32>()?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn getsockopt(
+        sock: &Sock<Probe>,
+        _level: c_int,
+        name: c_int,
+        reply: &mut OptionReply<'_>,
+        context: &mut Process<'_>,
+    ) -> Result {
+        match name {
+            // ORDERING: A value that nothing depends on.
+            0 => reply.write(&sock.option.load(Ordering::Relaxed).to_ne_bytes()),
+            1 => reply.write(&sock.with_queue(context, |queued| *queued).to_ne_bytes()),
+            2 => {
+                let value = reply.read::<u32>()?;
+                reply.write(&value.wrapping_add(1).to_ne_bytes())
+            }
+            _ => Err(ENOPROTOOPT),
+        }
+    }
+}
