@@ -63,6 +63,15 @@ mod tx;
 #[path = "rtl8139_rs/tx_slots.rs"]
 mod tx_slots;
 
+// The example of a driver is type-checked with each build, and run by the tests.
+#[allow(dead_code)]
+#[path = "net/driver/example.rs"]
+mod driver_example;
+#[cfg(CONFIG_KUNIT = "y")]
+#[allow(unsafe_code)]
+#[path = "net/driver_kunit.rs"]
+mod driver_kunit;
+
 use crate::{
     ext::{
         bound, irq,

@@ -22,6 +22,8 @@
 //!    [`crate::net::ethtool::Operations`].
 //! 6. In its bus driver's probe, return [`Registration::new`] with a [`Config`].
 //!
+//! `net/driver/example.rs` is such a driver, with all its parts.
+//!
 //! # What runs when
 //!
 //! | callback | context | what it gets |
@@ -50,10 +52,10 @@
 //! queue is started. A failure on the way undoes what was done.
 //!
 //! Down: the transmit queue is stopped and `Tx` taken away under its lock; NAPI is disabled and waited
-//! for; one grace period ends each `start_xmit` and each end of a poll that may still look at `Up`;
-//! `mask`; the interrupt line is freed, which waits for its handler; `stop`; `Tx`, `Rx` and `Up` are
-//! dropped in this order. [`Locked::restart`] does the same without freeing the line and without
-//! dropping anything, and then goes up again.
+//! for; one grace period ends each poll that is on its way from completion through `unmask`; `mask`;
+//! a running interrupt handler is waited for; `stop`. Then the interrupt line is freed, another grace
+//! period ends whoever may still look at `Up`, and `Tx`, `Rx` and `Up` are dropped in this order.
+//! [`Locked::restart`] stops before the line is freed, and goes up again.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -86,7 +88,7 @@ mod registration;
 mod running;
 mod rx_mode;
 
-pub(super) use self::device::Private;
+pub(super) use self::device::napi_of;
 pub(crate) use self::{
     config::{
         Config,

@@ -147,14 +147,40 @@ impl<'a, T: Operations> Poll<'a, T> {
         }
         let head_start = dma::range(from, head.0, usize::try_from(head.1)?)?;
         let tail_start = dma::range(from, tail.0, usize::try_from(tail.1)?)?;
-        // SAFETY: By the type invariant this is the poll of the device's NAPI, and `range` has checked
-        // that both pieces are inside the buffer.
+        // SAFETY: `range` has checked that both pieces are inside the buffer, which the borrow keeps.
+        unsafe { self.copy_raw((head_start, head.1), (tail_start, tail.1)) }
+    }
+
+    /// As [`Poll::copy_frame`], for a frame in ordinary memory.
+    #[inline]
+    pub(crate) fn copy_slice(&mut self, frame: &[u8]) -> Result<SkBuff> {
+        let len = u32::try_from(frame.len())?;
+        if len < bindings::ETH_HLEN {
+            return Err(EINVAL);
+        }
+        // SAFETY: The slice may be read for its length; an empty piece is not read.
+        unsafe { self.copy_raw((frame.as_ptr(), len), (frame.as_ptr(), 0)) }
+    }
+
+    /// Makes a packet of two pieces of memory.
+    ///
+    /// # Safety
+    ///
+    /// Both pieces must be readable for their length, and together be as long as an Ethernet header.
+    #[inline]
+    unsafe fn copy_raw(
+        &mut self,
+        head: (*const u8, u32),
+        tail: (*const u8, u32),
+    ) -> Result<SkBuff> {
+        // SAFETY: By the type invariant this is the poll of the device's NAPI; the caller guarantees
+        // the rest.
         let skb = unsafe {
             bindings::napi_copy_frame(
                 self.napi(),
-                head_start.cast::<c_void>(),
+                head.0.cast::<c_void>(),
                 head.1,
-                tail_start.cast::<c_void>(),
+                tail.0.cast::<c_void>(),
                 tail.1,
             )
         };

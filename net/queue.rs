@@ -23,6 +23,7 @@ use crate::{
     ext::dma,
     net::{
         device::Device,
+        driver,
         skbuff::{
             DropReason,
             SkBuff, //
@@ -89,7 +90,7 @@ pub(super) unsafe fn completed(txq: *mut bindings::netdev_queue, packets: u32, b
 ///
 /// # Invariants
 ///
-/// - `txq` is the queue of `dev`.
+/// - `txq` is the queue of `dev`, which is one of the layer's devices.
 /// - While a value of this type exists, its thread holds the lock of the queue, with bottom halves or
 ///   interrupts disabled.
 pub(crate) struct TxQueue<'a> {
@@ -104,7 +105,8 @@ impl<'a> TxQueue<'a> {
     ///
     /// # Safety
     ///
-    /// The current thread must hold the lock for `'a`, with bottom halves or interrupts disabled.
+    /// - `dev` must have been set up by [`crate::net::driver::Registration`].
+    /// - The current thread must hold the lock for `'a`, with bottom halves or interrupts disabled.
     #[inline]
     pub(super) unsafe fn assume(dev: &'a Device) -> Self {
         // INVARIANT: The caller guarantees it.
@@ -189,6 +191,22 @@ impl<'a> TxQueue<'a> {
         // SAFETY: By the type invariant the queue is valid.
         unsafe { bindings::netif_tx_start_queue(self.txq) };
         false
+    }
+
+    /// Schedules the poll: for a device that raises no interrupt, or not for this.
+    ///
+    /// Returns whether it was scheduled anew. It is not when NAPI is disabled or already scheduled; in
+    /// the latter case it runs once more.
+    #[inline]
+    pub(crate) fn schedule_napi(&mut self) -> bool {
+        let napi = driver::napi_of(self.dev);
+        // SAFETY: By the type invariant `napi` was added; claiming it is sound in any state and context.
+        let claimed = unsafe { bindings::napi_schedule_prep(napi) };
+        if claimed {
+            // SAFETY: The poll was claimed just now.
+            unsafe { bindings::__napi_schedule(napi) };
+        }
+        claimed
     }
 
     /// Tells the watchdog that something was sent just now.

@@ -46,6 +46,14 @@ pub(crate) struct Private<T: Operations> {
     pub(super) data: UnsafeCell<T>,
 }
 
+/// The NAPI of a device of the layer, whatever its driver: the first field of [`Private`].
+#[inline]
+pub(in crate::net) fn napi_of(dev: &device::Device) -> *mut bindings::napi_struct {
+    // SAFETY: By the invariant of `device::Device` the device is valid.
+    let area = unsafe { &raw mut (*dev.as_raw()).priv_ };
+    area.cast()
+}
+
 /// A net device whose driver is `T`.
 ///
 /// Dereferences to [`device::Device`], which is what anyone sees of it.

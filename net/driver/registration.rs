@@ -3,12 +3,12 @@
 //! Making a net device known to the stack.
 
 use super::{
+    device::Private,
     ndo,
     Config,
     Device,
     Locked,
-    Operations,
-    Private, //
+    Operations, //
 };
 use crate::{
     bindings,
@@ -61,7 +61,8 @@ pub(crate) struct Recipe<'bound, T, I> {
 }
 
 impl<'bound, T: Operations + 'bound> Registration<'bound, T> {
-    /// Describes a net device of the bus device `parent`, with the private data `data`.
+    /// Describes a net device of the bus device `parent`, with the private data that `data`
+    /// initialises (a value is passed as `Ok(value)`).
     ///
     /// The bus adapter makes it and registers it; it appears as `eth%d`, down and without carrier,
     /// and can be brought up at once.

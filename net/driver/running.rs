@@ -33,7 +33,7 @@ use kernel::{
 
 /// The three parts that [`Operations::open`] makes.
 pub(crate) struct Parts<Up, Rx, Tx> {
-    /// An initialiser for [`Operations::Up`], or the value.
+    /// An initialiser for [`Operations::Up`]; a value is passed as `Ok(value)`.
     pub(crate) up: Up,
     /// The value of [`Operations::Rx`].
     pub(crate) rx: Rx,
