@@ -3,7 +3,8 @@
 //! Driver for Realtek RTL8139 Ethernet cards, and for all who built such cards.
 //!
 //! The chips RTL8139, 8139A to D, 8130, 8100 and 8101 have four transmit slots and one receive ring
-//! into which they copy frames: the *classic* mode. The RTL8139C+ has descriptor rings in addition;
+//! into which they copy frames: the *classic* mode. So has the RTL8129 before them, with a transceiver
+//! outside. The RTL8139C+ has descriptor rings in addition;
 //! this driver runs it in its classic mode, too.
 //!
 //! A frame moves through these files, on its way in and out:
@@ -11,14 +12,15 @@
 //! | file | what |
 //! |---|---|
 //! | [`regs`], [`hw`], [`chip`] | registers; the chip as a whole; what differs between chips |
-//! | [`eeprom`], [`mii`] | where the address comes from; the link |
+//! | [`eeprom`] | where the address comes from |
+//! | [`mii`], [`mdio`] | the link; the bus of a transceiver outside |
 //! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
 //! | [`gate`], [`intr_mask`] | what the handler leaves for the poll; when the chip may interrupt |
 //! | [`rx`], [`rx_ring`], [`rx_filter`] | receiving; headers and position in the ring; addresses |
 //! | [`tx`], [`tx_slots`] | sending; the slots, and when to look at them |
 //! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
 //!
-//! `chip`, `eeprom`, `intr_mask`, `mii`, `missed`, `rx_filter`, `rx_ring` and `tx_slots` have no
+//! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring` and `tx_slots` have no
 //! kernel types, and tests on the host (`selftests/host/`).
 //!
 //! C versions: [`drivers/net/ethernet/realtek/8139too.c`](srctree/drivers/net/ethernet/realtek/8139too.c),
@@ -44,6 +46,8 @@ mod gate;
 mod hw;
 #[path = "rtl8139_rs/intr_mask.rs"]
 mod intr_mask;
+#[path = "rtl8139_rs/mdio.rs"]
+mod mdio;
 #[path = "rtl8139_rs/mii.rs"]
 mod mii;
 #[path = "rtl8139_rs/missed.rs"]
@@ -80,7 +84,11 @@ use crate::{
             DeviceId, //
         },
     },
-    hw::Hw,
+    hw::{
+        Board,
+        Hw,
+        Transceiver, //
+    },
     net::driver::Registration,
     nic::Nic, //
 };
@@ -91,8 +99,7 @@ use kernel::{
 
 struct Rtl8139;
 
-// Those of 8139too and 8139cp. The 10ec:8129 that 8139too can also be built for is not among them: it
-// is another chip, whose transceiver is behind a management bus that this driver does not have.
+// Those of 8139too and 8139cp.
 pci_device_table!(
     PCI_TABLE,
     [
@@ -116,6 +123,7 @@ pci_device_table!(
         DeviceId::new(0x1743, 0x8139),
         DeviceId::new(0x021b, 0x8139),
         DeviceId::new(0x16ec, 0xab06),
+        DeviceId::new(0x10ec, 0x8129).data(Board::Rtl8129.id()),
         // The TTTech MC322, of which 8139cp knows.
         DeviceId::new(0x0357, 0x000a),
         // Cards whose own vendor number is wrong, while that of the subsystem is right.
@@ -134,14 +142,19 @@ impl pci::Driver for Rtl8139 {
 
     fn probe<'bound>(
         pdev: &'bound kernel::pci::Device<Core<'_>>,
-        _id: usize,
+        id: usize,
     ) -> Result<impl bound::Init<Self::Data<'bound>> + 'bound> {
         let enabled = pci::Enabled::new(pdev)?;
-        let hw = Hw::new(pdev.iomap_region_sized::<{ regs::SIZE }>(1, c"rtl8139_rs")?)
-            .inspect_err(|_| dev_err!(pdev, "the chip does not answer\n"))?;
+        let board = Board::from_id(id);
+        let bar = pdev.iomap_region_sized::<{ regs::SIZE }>(1, c"rtl8139_rs")?;
+        let hw =
+            Hw::new(bar, board).inspect_err(|_| dev_err!(pdev, "the chip does not answer\n"))?;
         // Only now: before the reset, what the chip would do with memory was not known.
         enabled.set_master();
 
+        if board == Board::Rtl8129 && hw.transceiver() == Transceiver::Internal {
+            dev_warn!(pdev, "no transceiver found on the management bus\n");
+        }
         let mac = hw.permanent_mac();
         if mac.is_none() {
             dev_warn!(
@@ -149,8 +162,6 @@ impl pci::Driver for Rtl8139 {
                 "no valid address in EEPROM or chip, a random one is used\n"
             );
         }
-        dev_info!(pdev, "{}\n", hw.chip.name);
-
         let irq = irq::Line::intx(pdev)?;
         Ok(Registration::new(
             pdev.as_ref(),

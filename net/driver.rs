@@ -132,6 +132,11 @@ pub(crate) trait Operations: Sized + Send + Sync {
         None
     }
 
+    /// The interface has been registered and has its name; it may be up already. Process context.
+    fn registered(&self, _dev: &Device<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Makes what exists while the interface is up (`ndo_open`).
     ///
     /// The hardware must be halted and its interrupt masked when this returns. A failure is what

@@ -61,6 +61,8 @@ counters! {
     tx_dropped c"tx_dropped",
     /// Frames given up after too many collisions.
     tx_aborted c"tx_aborted",
+    /// Frames that were in the chip when it was halted or reset.
+    tx_lost c"tx_lost",
     /// Frames given up because the carrier was lost.
     tx_carrier_errors c"tx_carrier_errors",
     /// Frames for which memory was too slow.
@@ -98,6 +100,9 @@ impl Counters {
         stats.tx_carrier_errors = self.tx_carrier_errors.get();
         stats.tx_fifo_errors = self.tx_underruns.get();
         stats.tx_window_errors = self.tx_window_errors.get();
-        stats.tx_errors = stats.tx_aborted_errors.wrapping_add(stats.tx_window_errors);
+        stats.tx_errors = stats
+            .tx_aborted_errors
+            .wrapping_add(stats.tx_window_errors)
+            .wrapping_add(self.tx_lost.get());
     }
 }

@@ -68,7 +68,7 @@ impl Operations<Self> for Nic<'_> {
             },
             autoneg: link.autoneg,
             port: Port::Mii,
-            phy_address: mii::PHY_ADDRESS,
+            phy_address: this.phy_address(),
             clause_22: true,
             supported: LinkModes::from_bits(mii::SUPPORTED),
             advertising: LinkModes::from_bits(link.advertising),
@@ -82,7 +82,7 @@ impl Operations<Self> for Nic<'_> {
         _up: Option<&Up>,
         settings: &LinkSettings,
     ) -> Result {
-        if settings.port != Port::Mii || settings.phy_address != mii::PHY_ADDRESS {
+        if settings.port != Port::Mii || settings.phy_address != this.phy_address() {
             return Err(EINVAL);
         }
         let wish = if settings.autoneg {

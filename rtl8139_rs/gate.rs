@@ -86,11 +86,12 @@ fn write_mask(hw: &Hw<'_>, value: Option<u16>) {
 }
 
 impl Up {
-    /// A gate that is closed, for a receiver that accepts what the station is to hear.
-    pub(crate) fn new(filter: Filter) -> impl PinInit<Self, Error> {
+    /// A gate that is closed, for a receiver that accepts `filter`. With `timer` the chip's timer is
+    /// used.
+    pub(crate) fn new(filter: Filter, timer: bool) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             gate <- new_spinlock_irq!(Gate {
-                mask: IntrMask::new(),
+                mask: IntrMask::new(timer),
                 events: 0,
                 filter,
                 filter_is_new: false,
@@ -106,13 +107,20 @@ impl Up {
         let mut gate = self.gate.lock();
         // One read: what there is to do. It cannot be saved, the line may be another device's.
         let events = hw.bar.read(regs::ISR).into_raw();
-        if events & gate.mask.value() == 0 {
-            return false;
-        }
+        let enabled = gate.mask.value();
         if events == u16::MAX {
-            gate.gone = true;
+            gate.gone |= enabled != 0;
             write_mask(hw, gate.mask.close());
-            return true;
+            return enabled != 0;
+        }
+        if events & enabled == 0 {
+            // What is never enabled and yet is there has been enabled by somebody else, and would
+            // interrupt for ever.
+            let stray = events & !intr_mask::KNOWN_EVENTS;
+            if stray != 0 {
+                hw.bar.write_reg(regs::ISR::from(stray));
+            }
+            return stray != 0;
         }
         // One write, before the poll looks at the ring: what comes later latches again.
         hw.bar.write_reg(regs::ISR::from(events));

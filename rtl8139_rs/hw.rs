@@ -17,7 +17,7 @@ use super::{
         self,
         Wires, //
     },
-    mii,
+    mdio, mii,
     regs::{
         self,
         EepromMode, //
@@ -41,12 +41,55 @@ use kernel::{
 /// The register file.
 pub(crate) type Bar<'bound> = pci::Bar<'bound, { regs::SIZE }>;
 
+/// Which card it is, as far as it matters beside the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Board {
+    /// Any with a chip of the RTL8139 family, which has a transceiver inside.
+    Rtl8139,
+    /// One with an RTL8129, whose transceiver is a chip of its own and does not report that the link
+    /// has changed.
+    Rtl8129,
+}
+
+impl Board {
+    /// The number in the table of ids.
+    pub(crate) const fn id(self) -> usize {
+        match self {
+            Self::Rtl8139 => 0,
+            Self::Rtl8129 => 1,
+        }
+    }
+
+    /// The inverse of [`Self::id`].
+    pub(crate) fn from_id(id: usize) -> Self {
+        if id == Self::Rtl8129.id() {
+            Self::Rtl8129
+        } else {
+            Self::Rtl8139
+        }
+    }
+}
+
+/// Where the transceiver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transceiver {
+    /// In the chip.
+    Internal,
+    /// On the management bus, at this address.
+    External(u8),
+}
+
+/// Ticks of the timer between two looks at a link that does not report its changes: a second.
+const LINK_POLL_TICKS: u32 = 33_000_000;
+
 /// The chip.
 pub(crate) struct Hw<'bound> {
     /// Its registers.
     pub(crate) bar: Bar<'bound>,
     /// What is known of it.
     pub(crate) chip: &'static Chip,
+    board: Board,
+    transceiver: Transceiver,
 }
 
 /// Where the chip finds what it works with; addresses on the bus.
@@ -61,19 +104,52 @@ impl<'bound> Hw<'bound> {
     /// Wakes a chip, finds out which it is and resets it.
     ///
     /// Fails with `EIO` if nothing answers.
-    pub(crate) fn new(bar: Bar<'bound>) -> Result<Self> {
+    pub(crate) fn new(bar: Bar<'bound>, board: Board) -> Result<Self> {
         set_clock(&bar, true);
         let tcr = bar.read(regs::TCR).into_raw();
         if tcr == u32::MAX {
             return Err(EIO);
         }
-        let hw = Self {
+        let mut hw = Self {
             bar,
             chip: chip::identify(tcr),
+            board,
+            transceiver: Transceiver::Internal,
         };
         hw.set_power();
         hw.reset()?;
+        if board == Board::Rtl8129 {
+            if let Some(address) = mdio::scan(&mut MdioWires(&hw.bar)) {
+                hw.transceiver = Transceiver::External(address);
+            }
+        }
         Ok(hw)
+    }
+
+    /// The name of what was found.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.board {
+            Board::Rtl8139 => self.chip.name,
+            Board::Rtl8129 => "RTL-8129",
+        }
+    }
+
+    /// Where the transceiver is.
+    pub(crate) fn transceiver(&self) -> Transceiver {
+        self.transceiver
+    }
+
+    /// Whether the link must be looked at from time to time, when the timer interrupts.
+    pub(crate) fn polls_link(&self) -> bool {
+        self.board == Board::Rtl8129
+    }
+
+    /// Has the timer interrupt when the link is to be looked at.
+    pub(crate) fn start_link_timer(&self) {
+        if self.polls_link() {
+            self.bar.write_reg(regs::TIMERINT::from(LINK_POLL_TICKS));
+            self.bar.write_reg(regs::TCTR::zeroed());
+        }
     }
 
     /// Runs `f` with the configuration registers unlocked.
@@ -234,12 +310,16 @@ impl<'bound> Hw<'bound> {
 
     /// Whether there is a link.
     ///
-    /// Not from CSCR, whose bit for a change QEMU never sets.
+    /// Not from CSCR, whose bit for a change QEMU never sets. Any context for an internal
+    /// transceiver, process context for an external one, whose bus is slow.
     pub(crate) fn has_link(&self) -> bool {
-        !self.bar.read(regs::MSR).no_link()
+        match self.transceiver {
+            Transceiver::Internal => !self.bar.read(regs::MSR).no_link(),
+            Transceiver::External(_) => mii::Link::decode(self.link_registers()).up,
+        }
     }
 
-    /// The transceiver's registers that decide about the link.
+    /// The transceiver's registers that decide about the link. Context as for [`Self::has_link`].
     pub(crate) fn link_registers(&self) -> mii::Registers {
         // The status latches that the link was down; the second read is what is.
         self.read_phy(mii::Register::Status);
@@ -253,6 +333,33 @@ impl<'bound> Hw<'bound> {
 
     /// Reads a register of the transceiver.
     pub(crate) fn read_phy(&self, register: mii::Register) -> u16 {
+        match self.transceiver {
+            Transceiver::Internal => self.read_internal_phy(register),
+            Transceiver::External(phy) => self.read_bus(phy, register.number()),
+        }
+    }
+
+    /// Writes a register of the transceiver; those that cannot be written ignore it.
+    pub(crate) fn write_phy(&self, register: mii::Register, value: u16) {
+        match self.transceiver {
+            Transceiver::Internal => self.write_internal_phy(register, value),
+            Transceiver::External(phy) => self.write_bus(phy, register.number(), value),
+        }
+    }
+
+    /// Reads a register of the transceiver at the address `phy` of the bus; all ones if there is
+    /// none. Process context, under the instance lock or before there is an interface.
+    pub(crate) fn read_bus(&self, phy: u8, register: u8) -> u16 {
+        mdio::read(&mut MdioWires(&self.bar), phy, register).unwrap_or(u16::MAX)
+    }
+
+    /// Writes a register of the transceiver at the address `phy` of the bus. Context as for
+    /// [`Self::read_bus`].
+    pub(crate) fn write_bus(&self, phy: u8, register: u8, value: u16) {
+        mdio::write(&mut MdioWires(&self.bar), phy, register, value);
+    }
+
+    fn read_internal_phy(&self, register: mii::Register) -> u16 {
         match register {
             mii::Register::Control => self.bar.read(regs::BMCR).into_raw(),
             mii::Register::Status => self.bar.read(regs::BMSR).into_raw(),
@@ -262,8 +369,7 @@ impl<'bound> Hw<'bound> {
         }
     }
 
-    /// Writes a register of the transceiver; those that cannot be written ignore it.
-    pub(crate) fn write_phy(&self, register: mii::Register, value: u16) {
+    fn write_internal_phy(&self, register: mii::Register, value: u16) {
         match register {
             mii::Register::Control => {
                 self.unlocked(|bar| bar.write_reg(regs::BMCR::from(value)));
@@ -300,5 +406,26 @@ impl Wires for EepromWires<'_, '_> {
 
     fn sense(&mut self) -> bool {
         self.0.read(regs::CR9346).answer()
+    }
+}
+
+/// The wires of the management bus, in the chip's register.
+struct MdioWires<'a, 'bound>(&'a Bar<'bound>);
+
+impl mdio::Wires for MdioWires<'_, '_> {
+    fn drive(&mut self, clock: bool, data: Option<bool>) {
+        self.0.write_reg(
+            regs::MDIO::zeroed()
+                .with_drive(data.is_some())
+                .with_data(data.unwrap_or(false))
+                .with_clock(clock),
+        );
+        // Brings the write to the chip before the time begins: half a cycle of 500 kHz.
+        self.0.read(regs::MDIO);
+        udelay(Delta::from_micros(1));
+    }
+
+    fn sense(&mut self) -> bool {
+        self.0.read(regs::MDIO).answer()
     }
 }

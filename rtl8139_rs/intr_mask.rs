@@ -42,6 +42,8 @@ pub(crate) mod bits {
     pub(crate) const LINK_CHANGE: u16 = 1 << 5;
     /// The receive FIFO has no room.
     pub(crate) const RX_FIFO_OVERFLOW: u16 = 1 << 6;
+    /// The chip's timer.
+    pub(crate) const TIMEOUT: u16 = 1 << 14;
     /// An error on the PCI bus.
     pub(crate) const SYSTEM_ERROR: u16 = 1 << 15;
 }
@@ -63,9 +65,14 @@ pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
 /// The events that come seldom and are never masked while the interface is up.
 const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR;
 
+/// All events that this driver knows what to do about.
+pub(crate) const KNOWN_EVENTS: u16 = RX_EVENTS | TX_EVENTS | RARE_EVENTS;
+
 /// The shadow of IMR.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct IntrMask {
+    /// What comes seldom and is never masked while the interface is up.
+    rare: u16,
     /// The interface is up.
     live: bool,
     /// The handler found the poll scheduled already.
@@ -75,9 +82,14 @@ pub(crate) struct IntrMask {
 }
 
 impl IntrMask {
-    /// Creates the shadow of a chip that may not interrupt.
-    pub(crate) const fn new() -> Self {
+    /// Creates the shadow of a chip that may not interrupt yet. With `timer` its timer is used.
+    pub(crate) const fn new(timer: bool) -> Self {
         Self {
+            rare: if timer {
+                RARE_EVENTS | bits::TIMEOUT
+            } else {
+                RARE_EVENTS
+            },
             live: false,
             deferred: false,
             tx_armed: false,
@@ -88,9 +100,9 @@ impl IntrMask {
     pub(crate) fn value(&self) -> u16 {
         match (self.live, self.deferred, self.tx_armed) {
             (false, _, _) => 0,
-            (true, true, _) => RARE_EVENTS,
-            (true, false, false) => RARE_EVENTS | RX_INTERRUPTS | bits::TX_ERR,
-            (true, false, true) => RARE_EVENTS | RX_INTERRUPTS | TX_EVENTS,
+            (true, true, _) => self.rare,
+            (true, false, false) => self.rare | RX_INTERRUPTS | bits::TX_ERR,
+            (true, false, true) => self.rare | RX_INTERRUPTS | TX_EVENTS,
         }
     }
 
@@ -104,7 +116,14 @@ impl IntrMask {
 
     /// The interface goes down; afterwards nothing is deferred or armed.
     pub(crate) fn close(&mut self) -> Option<u16> {
-        self.change(|mask| *mask = Self::new())
+        self.change(|mask| {
+            *mask = Self {
+                live: false,
+                deferred: false,
+                tx_armed: false,
+                ..*mask
+            }
+        })
     }
 
     /// The handler interrupted a poll that is already scheduled.

@@ -2,9 +2,9 @@
 
 //! The transceiver's registers and what they mean.
 //!
-//! The transceiver is inside the chip, and the chip shows five of its registers among its own. There
-//! is no management bus and no identification, so `phylib` has nothing to hold on to; the meaning of
-//! the registers is that of IEEE 802.3, clause 22.
+//! The transceiver is inside the chip, but for the RTL8129 ([`mdio`](super::mdio)), and the chip shows
+//! five of its registers among its own. There is no management bus and no identification, so
+//! `phylib` has nothing to hold on to; the meaning of the registers is that of IEEE 802.3, clause 22.
 //!
 //! Sets of link modes are in the form of ethtool's first 32 modes
 //! (`ETHTOOL_LINK_MODE_*_BIT`).
@@ -39,6 +39,17 @@ impl Register {
             5 => Some(Self::Partner),
             6 => Some(Self::Expansion),
             _ => None,
+        }
+    }
+
+    /// The inverse of [`Self::from_number`].
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Control => 0,
+            Self::Status => 1,
+            Self::Advertise => 4,
+            Self::Partner => 5,
+            Self::Expansion => 6,
         }
     }
 }

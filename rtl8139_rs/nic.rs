@@ -12,9 +12,11 @@ use super::{
     gate::Up,
     hw::{
         Hw,
-        Memory, //
+        Memory,
+        Transceiver, //
     },
     intr_mask::bits,
+    mdio,
     mii,
     missed::Missed,
     regs,
@@ -84,6 +86,8 @@ use kernel::{
 const RESET: Events = Events::bit::<0>();
 /// The chip has reported an error on the bus.
 const BUS_ERROR: Events = Events::bit::<1>();
+/// The link is to be looked at.
+const LINK: Events = Events::bit::<3>();
 /// The device has ceased to answer.
 const GONE: Events = Events::bit::<2>();
 
@@ -180,6 +184,14 @@ impl<'bound> Nic<'bound> {
         self.enabled.device()
     }
 
+    /// The number under which user space knows the transceiver.
+    pub(crate) fn phy_address(&self) -> u8 {
+        match self.hw.transceiver() {
+            Transceiver::Internal => mii::PHY_ADDRESS,
+            Transceiver::External(address) => address,
+        }
+    }
+
     /// Finds out whether there is a link, and tells the stack and the log of a change.
     fn check_link(&self, dev: &driver::Device<Self>) {
         let up = self.hw.has_link();
@@ -252,13 +264,33 @@ impl driver::Operations for Nic<'_> {
         Some(&self.irq)
     }
 
+    fn registered(&self, dev: &driver::Device<Self>) {
+        let [a, b, c, d, e, f] = dev.mac();
+        netdev_info!(
+            dev,
+            "{} (rev {:02x}), {:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}, IRQ {}\n",
+            self.hw.name(),
+            self.pdev().revision_id(),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            self.irq.number()
+        );
+    }
+
     fn open(&self, cx: &Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
         let errors = cx.dev().features().contains(Features::RXALL);
         Ok(Parts {
-            up: Up::new(Filter {
-                errors,
-                ..Filter::station()
-            }),
+            up: Up::new(
+                Filter {
+                    errors,
+                    ..Filter::station()
+                },
+                self.hw.polls_link(),
+            ),
             rx: Rx::new(self.pdev().as_ref())?,
             tx: Tx::new(self.pdev().as_ref())?,
         })
@@ -285,6 +317,7 @@ impl driver::Operations for Nic<'_> {
         drop(missed);
 
         self.check_link(dev);
+        self.hw.start_link_timer();
         Ok(())
     }
 
@@ -294,9 +327,8 @@ impl driver::Operations for Nic<'_> {
         missed.running = false;
         drop(missed);
 
+        quiet.tx.abandon(self);
         self.hw.halt();
-        self.counters.tx_dropped.add(quiet.tx.in_flight().into());
-        quiet.tx.restart();
     }
 
     fn mask(&self, up: &Up) {
@@ -328,6 +360,9 @@ impl driver::Operations for Nic<'_> {
         }
         if notes.events & bits::LINK_CHANGE != 0 {
             self.check_link(napi.dev());
+        }
+        if notes.events & bits::TIMEOUT != 0 {
+            napi.schedule_work(LINK);
         }
         if notes.events & bits::SYSTEM_ERROR != 0 {
             napi.schedule_work(BUS_ERROR);
@@ -361,10 +396,16 @@ impl driver::Operations for Nic<'_> {
             cx.detach();
             return;
         }
+        if events.contains(LINK) {
+            self.check_link(cx.dev());
+            self.hw.start_link_timer();
+        }
         if events.contains(BUS_ERROR) {
             self.clear_bus_error();
         }
-        self.recover(cx);
+        if events.contains(RESET) || events.contains(BUS_ERROR) {
+            self.recover(cx);
+        }
     }
 
     fn set_rx_mode(&self, cx: &Locked<'_, Self>, up: &Up, mode: &RxMode<'_>) -> Result {
@@ -383,18 +424,21 @@ impl driver::Operations for Nic<'_> {
     }
 
     fn mii_phy(&self) -> u8 {
-        mii::PHY_ADDRESS
+        self.phy_address()
     }
 
     fn mii_read(&self, _cx: &Locked<'_, Self>, up: Option<&Up>, phy: u8, reg: u8) -> Result<u16> {
         if up.is_none() {
             return Err(EINVAL);
         }
-        if phy != mii::PHY_ADDRESS {
-            return Ok(u16::MAX);
-        }
-        // As a register that a transceiver does not have.
-        Ok(mii::Register::from_number(reg.into()).map_or(0, |reg| self.hw.read_phy(reg)))
+        Ok(match (self.hw.transceiver(), phy) {
+            // A register that the transceiver does not have reads as zero.
+            (Transceiver::Internal, mii::PHY_ADDRESS) => {
+                mii::Register::from_number(reg.into()).map_or(0, |reg| self.hw.read_phy(reg))
+            }
+            (Transceiver::External(_), 0..mdio::ADDRESSES) => self.hw.read_bus(phy, reg),
+            _ => u16::MAX,
+        })
     }
 
     fn mii_write(
@@ -408,8 +452,14 @@ impl driver::Operations for Nic<'_> {
         if up.is_none() {
             return Err(EINVAL);
         }
-        if let (mii::PHY_ADDRESS, Some(reg)) = (phy, mii::Register::from_number(reg.into())) {
-            self.hw.write_phy(reg, value);
+        match (self.hw.transceiver(), phy) {
+            (Transceiver::Internal, mii::PHY_ADDRESS) => {
+                if let Some(reg) = mii::Register::from_number(reg.into()) {
+                    self.hw.write_phy(reg, value);
+                }
+            }
+            (Transceiver::External(_), 0..mdio::ADDRESSES) => self.hw.write_bus(phy, reg, value),
+            _ => {}
         }
         Ok(())
     }

@@ -16,6 +16,7 @@
 //! | MPC | frames missed (*missed packet counter*) |
 //! | 9346CR | the wires of the EEPROM, and the lock of the configuration registers |
 //! | MSR | state of the medium |
+//! | TCTR, TIMERINT | a timer, and when it interrupts |
 //! | BMCR to ANER | the transceiver's registers, IEEE 802.3 clause 22 |
 //!
 //! A chip accepts an access only of the width that is given here. Each access costs an exit to the
@@ -143,6 +144,11 @@ register! {
         0:0 all => bool;
     }
 
+    /// A timer that counts with the clock of the bus; a write sets it to zero.
+    pub(crate) TCTR(u32) @ 0x48 {
+        31:0 count;
+    }
+
     /// Frames missed, 24 bits that wrap; a write clears.
     pub(crate) MPC(u32) @ 0x4c {
         31:0 count;
@@ -171,6 +177,11 @@ register! {
         0:0 power => bool;
     }
 
+    /// The count at which the timer interrupts; zero is never.
+    pub(crate) TIMERINT(u32) @ 0x54 {
+        31:0 count;
+    }
+
     /// State of the medium.
     pub(crate) MSR(u8) @ 0x58 {
         /// The speed is 10 Mbit/s.
@@ -189,6 +200,18 @@ register! {
     pub(crate) CONFIG4(u8) @ 0x5a {
         /// LWAKE pattern.
         2:2 lwptn => bool;
+    }
+
+    /// In the RTL8129: the wires of the management bus, in the place of configuration 4.
+    pub(crate) MDIO(u8) => CONFIG4 {
+        /// The driver drives the data wire.
+        7:7 drive => bool;
+        /// Data to the transceiver.
+        2:2 data => bool;
+        /// Data from the transceiver.
+        1:1 answer => bool;
+        /// Clock.
+        0:0 clock => bool;
     }
 
     /// Stops and starts the clock of old chips: a letter.

@@ -80,9 +80,13 @@ impl Tx {
         self.slots.restart();
     }
 
-    /// Number of frames that the chip has not been seen to be done with.
-    pub(crate) fn in_flight(&self) -> u8 {
-        self.slots.in_flight()
+    /// Gives up the frames in flight before the chip is halted, and counts those that were not sent.
+    pub(crate) fn abandon(&mut self, nic: &Nic<'_>) {
+        if self.slots.in_flight() > 0 {
+            let status = AllStatus::new(nic.hw.bar.read(regs::TSAD).into_raw());
+            let lost = self.slots.abandon(status);
+            nic.counters.tx_lost.add(lost.into());
+        }
     }
 }
 
@@ -190,14 +194,12 @@ impl Port for ChipPort<'_, '_, '_> {
         }
     }
 
-    fn sent(&mut self, len: u16) -> bool {
-        self.queue.sent(len.into());
-        self.queue.is_blocked()
+    fn sent(&mut self, bytes: u32) {
+        self.queue.sent(bytes);
     }
 
-    fn completed(&mut self, frames: u32, bytes: u32) -> bool {
+    fn completed(&mut self, frames: u32, bytes: u32) {
         self.queue.completed(frames, bytes);
-        self.queue.is_blocked()
     }
 
     fn stop(&mut self) {

@@ -7,10 +7,14 @@
 //! The chip works through the slots in turn. One register of 16 bits, TSAD, tells the state of all
 //! four at once, so that one read serves four frames.
 //!
-//! A completion needs attention only when it is waited for: when all slots are in use, or when the
-//! byte queue limit has stopped the queue. So the interrupt for a sent frame stays disarmed
-//! otherwise. When a frame is sent before the next one is queued, as every frame is in QEMU and most
-//! are on a quiet wire, sending costs one register write, and one read in every fourth frame.
+//! A completion needs attention only when it is waited for: when all slots are in use. So the
+//! interrupt for a sent frame stays disarmed otherwise. When a frame is sent before the next one is
+//! queued, as every frame is in QEMU and most are on a quiet wire, sending costs one register write,
+//! and one read in every fourth frame.
+//!
+//! The byte queue limit (BQL) is told of a frame when it matters: a frame that stops the queue is
+//! reported as in flight, all others when they are found done. What is reported as in flight is thus
+//! always waited for, and nothing stays in flight on a quiet wire.
 //!
 //! [`submit`] and [`reap`] are that policy, and [`Port`] is what they drive. Both run with the lock
 //! of the transmit queue held, in `ndo_start_xmit` and in the NAPI poll: nothing else touches the
@@ -154,7 +158,9 @@ impl Threshold {
 ///
 /// # Invariants
 ///
-/// `in_flight <= SLOTS`; the slots in use are `tail` and the `in_flight - 1` slots behind it.
+/// - `in_flight <= SLOTS`; the slots in use are `tail` and the `in_flight - 1` slots behind it.
+/// - `reported` is the length of the frames in flight that the byte queue limit knows of. They are
+///   the first of those in flight; if there are any, `armed` is set.
 #[derive(Debug)]
 pub(crate) struct TxSlots {
     /// The slot whose frame was queued first.
@@ -162,6 +168,7 @@ pub(crate) struct TxSlots {
     in_flight: u8,
     lens: [u16; SLOTS],
     threshold: Threshold,
+    reported: u32,
     /// Whether the interrupt for a sent frame is armed.
     armed: bool,
 }
@@ -175,6 +182,7 @@ impl TxSlots {
             in_flight: 0,
             lens: [0; SLOTS],
             threshold: Threshold(Threshold::DEFAULT),
+            reported: 0,
             armed: false,
         }
     }
@@ -186,6 +194,17 @@ impl TxSlots {
             threshold: self.threshold,
             ..Self::new()
         };
+    }
+
+    /// Gives up the frames in flight, whose state is `status`, before the chip is reset. Returns how
+    /// many of them were not sent.
+    pub(crate) fn abandon(&mut self, status: AllStatus) -> u8 {
+        if !status.is_gone() {
+            while self.pop(status).is_some() {}
+        }
+        let lost = self.in_flight;
+        self.restart();
+        lost
     }
 
     /// The slot for the next frame, if one is free.
@@ -210,6 +229,13 @@ impl TxSlots {
         // INVARIANT: `free_slot` found `in_flight < SLOTS`.
         self.in_flight = self.in_flight.wrapping_add(1);
         Some(slot)
+    }
+
+    /// The length of all frames in flight.
+    fn bytes_in_flight(&self) -> u32 {
+        (0..self.in_flight)
+            .filter_map(|i| self.lens.get(self.tail.ahead(i).index()))
+            .fold(0, |sum, &len| sum.wrapping_add(len.into()))
     }
 
     /// Gives back the slot that was queued first, if its frame is done.
@@ -247,13 +273,11 @@ pub(crate) trait Port {
     /// Accounts a frame that is done, and makes a chip that has aborted go on.
     fn done(&mut self, done: Done);
 
-    /// Tells the byte queue limit that `len` bytes are in flight, and returns whether that stopped
-    /// the queue.
-    fn sent(&mut self, len: u16) -> bool;
+    /// Tells the byte queue limit that `bytes` more are in flight, which may stop the queue.
+    fn sent(&mut self, bytes: u32);
 
-    /// Tells the byte queue limit how much is done with, which may let the queue run again, and
-    /// returns whether the limit still stops the queue.
-    fn completed(&mut self, frames: u32, bytes: u32) -> bool;
+    /// Tells the byte queue limit how much of that is done with, which may let the queue run again.
+    fn completed(&mut self, frames: u32, bytes: u32);
 
     /// Stops the queue: `ndo_start_xmit` is not called until it is woken.
     fn stop(&mut self);
@@ -271,27 +295,29 @@ pub(crate) fn submit<P: Port>(slots: &mut TxSlots, port: &mut P, len: u16) -> bo
         return false;
     };
     port.kick(slot, len, slots.threshold());
-
-    let limited = port.sent(len);
-    if !limited && slots.in_flight < SLOTS_U8 {
+    if slots.in_flight < SLOTS_U8 {
         return true;
     }
-    let limited = collect(slots, port, limited);
-    if !limited && slots.in_flight < SLOTS_U8 {
+    // One read for four frames.
+    collect(slots, port);
+    if slots.in_flight < SLOTS_U8 {
         return true;
     }
 
     // Nothing will look at the slots again unless a completion interrupts.
-    if slots.in_flight == SLOTS_U8 {
-        port.stop();
-    }
+    port.stop();
     if !slots.armed {
         slots.armed = true;
         port.arm(true);
     }
+    // INVARIANT: All frames in flight are reported, and the interrupt is armed.
+    let bytes = slots.bytes_in_flight();
+    port.sent(bytes.wrapping_sub(slots.reported));
+    slots.reported = bytes;
+
     // A frame that ended before the interrupt was armed may have been acknowledged unseen, by a
     // handler that ran for another reason. One that ends from here on interrupts.
-    collect(slots, port, limited);
+    collect(slots, port);
     if slots.in_flight < SLOTS_U8 {
         port.wake();
     }
@@ -303,7 +329,7 @@ pub(crate) fn submit<P: Port>(slots: &mut TxSlots, port: &mut P, len: u16) -> bo
 /// Called from the NAPI poll when the chip has reported the end of a frame and the interrupt for it
 /// is armed, or when it has reported an error.
 pub(crate) fn reap<P: Port>(slots: &mut TxSlots, port: &mut P) {
-    collect(slots, port, false);
+    collect(slots, port);
     if slots.in_flight < SLOTS_U8 {
         port.wake();
     }
@@ -313,15 +339,14 @@ pub(crate) fn reap<P: Port>(slots: &mut TxSlots, port: &mut P) {
     }
 }
 
-/// Gives back all slots that are done, and returns whether the byte queue limit stops the queue;
-/// `limited` is what it was before.
-fn collect<P: Port>(slots: &mut TxSlots, port: &mut P, limited: bool) -> bool {
+/// Gives back all slots that are done.
+fn collect<P: Port>(slots: &mut TxSlots, port: &mut P) {
     if slots.in_flight == 0 {
-        return limited;
+        return;
     }
     let status = port.status();
     if status.is_gone() {
-        return limited;
+        return;
     }
 
     let (mut frames, mut bytes) = (0u32, 0u32);
@@ -331,7 +356,13 @@ fn collect<P: Port>(slots: &mut TxSlots, port: &mut P, limited: bool) -> bool {
         port.done(done);
     }
     if frames == 0 {
-        return limited;
+        return;
     }
-    port.completed(frames, bytes)
+    // INVARIANT: Frames are done in the order in which they were queued, so those that were reported
+    // are done first.
+    if bytes > slots.reported {
+        port.sent(bytes.wrapping_sub(slots.reported));
+    }
+    slots.reported = slots.reported.saturating_sub(bytes);
+    port.completed(frames, bytes);
 }

@@ -197,6 +197,11 @@ where
         unsafe { free::<T>(dev) };
         return Err(error);
     }
+    if T::HAS_REGISTERED {
+        // SAFETY: The device is registered, and unregistered by its owner only, after this.
+        let device = unsafe { Device::<T>::from_raw(dev.as_ptr()) };
+        device.private().registered(device);
+    }
     Ok(dev)
 }
 

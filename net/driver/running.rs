@@ -233,10 +233,6 @@ impl<T: Operations> Running<T> {
         };
         dev.private().start(quiet)?;
 
-        // The bytes that the queue accounted for will never complete.
-        //
-        // SAFETY: The queue is valid, and nobody sends.
-        unsafe { bindings::netdev_tx_reset_queue(txq) };
         // SAFETY: The queue is valid, and the task is in process context.
         unsafe { bindings::netif_tx_lock_queue_bh(txq) };
         // SAFETY: The lock is held.
@@ -301,6 +297,11 @@ impl<T: Operations> Running<T> {
             rx: unsafe { &mut *self.rx.get() },
             tx,
         });
+
+        // The bytes that the queue accounts for will never complete.
+        //
+        // SAFETY: The queue is valid, and nobody sends or completes.
+        unsafe { bindings::netdev_tx_reset_queue(txq) };
     }
 
     /// Frees the interrupt line and drops what `dev` is running.

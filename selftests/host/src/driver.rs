@@ -8,6 +8,8 @@ pub(crate) mod chip;
 pub(crate) mod eeprom;
 #[path = "../../../rtl8139_rs/intr_mask.rs"]
 pub(crate) mod intr_mask;
+#[path = "../../../rtl8139_rs/mdio.rs"]
+pub(crate) mod mdio;
 #[path = "../../../rtl8139_rs/mii.rs"]
 pub(crate) mod mii;
 #[path = "../../../rtl8139_rs/missed.rs"]

@@ -5,6 +5,7 @@
 mod chip;
 mod eeprom;
 mod intr_mask;
+mod mdio;
 mod mii;
 mod missed;
 mod oracle;

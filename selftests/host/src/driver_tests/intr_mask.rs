@@ -46,7 +46,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut mask = IntrMask::new();
+        let mut mask = IntrMask::new(false);
         World {
             coming: FRAMES,
             in_ring: 0,
@@ -63,7 +63,7 @@ impl World {
 
     /// The shadow, with the change that the code under test makes of it.
     fn change(&mut self, change: impl FnOnce(&mut IntrMask) -> Option<u16>) {
-        let mut mask = IntrMask::new();
+        let mut mask = IntrMask::new(false);
         mask.open();
         if self.deferred {
             mask.defer();
@@ -181,7 +181,11 @@ fn worst(world: &World, seen: &mut HashMap<World, Option<usize>>) -> usize {
 
     if quiet {
         assert_eq!(world.in_ring, 0, "frames are left in the ring: {world:?}");
-        assert_eq!(world.imr & bits::RX_OK, bits::RX_OK, "left masked: {world:?}");
+        assert_eq!(
+            world.imr & bits::RX_OK,
+            bits::RX_OK,
+            "left masked: {world:?}"
+        );
     }
     let result = handler.into_iter().chain(others).max().unwrap_or(0);
     seen.insert(world.clone(), Some(result));
@@ -199,7 +203,7 @@ fn no_interleaving_loses_a_frame_or_storms() {
 
 #[test]
 fn a_chip_that_is_down_may_not_interrupt() {
-    let mut mask = IntrMask::new();
+    let mut mask = IntrMask::new(false);
     assert_eq!(mask.value(), 0);
     assert_eq!(mask.open(), Some(0x804b | bits::LINK_CHANGE));
     assert_eq!(mask.close(), Some(0));
@@ -207,18 +211,31 @@ fn a_chip_that_is_down_may_not_interrupt() {
 
 #[test]
 fn going_up_forgets_what_was() {
-    let mut mask = IntrMask::new();
+    let mut mask = IntrMask::new(false);
     mask.open();
     mask.defer();
     mask.arm_tx(true);
     mask.close();
-    let fresh = IntrMask::new().open();
+    let fresh = IntrMask::new(false).open();
     assert_eq!(mask.open(), fresh);
 }
 
 #[test]
+fn the_timer_is_never_masked_where_it_is_used() {
+    let mut mask = IntrMask::new(true);
+    let plain = IntrMask::new(false).open();
+    assert_eq!(mask.open(), plain.map(|value| value | bits::TIMEOUT));
+    assert_eq!(
+        mask.defer(),
+        Some(bits::TIMEOUT | bits::LINK_CHANGE | bits::SYSTEM_ERROR)
+    );
+    mask.close();
+    assert_eq!(mask.open(), plain.map(|value| value | bits::TIMEOUT));
+}
+
+#[test]
 fn writes_the_register_only_for_a_change() {
-    let mut mask = IntrMask::new();
+    let mut mask = IntrMask::new(false);
     let live = mask.open();
     assert_eq!(mask.open(), None);
     let deferred = mask.defer().unwrap();

@@ -18,6 +18,12 @@ fn maps_the_registers_that_the_chip_has() {
         .collect();
     assert_eq!(known, [0, 1, 4, 5, 6]);
     assert_eq!(Register::from_number(5), Some(Register::Partner));
+    for n in known {
+        assert_eq!(
+            Register::from_number(n).map(Register::number),
+            u8::try_from(n).ok()
+        );
+    }
 }
 
 #[test]

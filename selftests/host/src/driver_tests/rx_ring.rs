@@ -123,7 +123,10 @@ fn a_bad_status_loses_the_position() {
     let ring = ring_at(32000);
     for status in [0, 0x0004, 0x0010, 0x2000] {
         let next = ring.decode(header(status, 64), Accept::default());
-        assert!(matches!(next, Next::Lost(Lost::BadStatus(_))), "{status:#x}");
+        assert!(
+            matches!(next, Next::Lost(Lost::BadStatus(_))),
+            "{status:#x}"
+        );
     }
 }
 
