@@ -19,6 +19,7 @@ MODULES = ("rtl8139_rs", "af_rpacket")
 
 sys.path.insert(0, f"{TREE}/selftests")
 import heads  # noqa: E402
+from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
 VM_STATUS = {
     251: "the VM could not be started", 252: "the VM did not boot", 253: "the guest hung",
@@ -240,7 +241,7 @@ def kunit_suite(account, kernel):
         with open(log, encoding="utf-8", errors="replace") as file:
             lines = [re.sub(r"^\[ *\d+\.\d+\](\[.*?\])? ", "", line.rstrip("\n")) for line in file]
     subject, suite, results = None, "", {module: 0 for module in MODULES}
-    failed = 0
+    failed, reason = 0, ""
     for line in lines:
         marker = re.match(r"rpacket: kunit (\w+)", line)
         if marker:
@@ -257,9 +258,11 @@ def kunit_suite(account, kernel):
             failed += result == "fail"
             results[subject] += 1
             account.add("kunit", f"{suite}: {match.group(2)}", subject, kernel, result,
-                        match.group(3) or "")
+                        match.group(3) or (reason if result == "fail" else ""))
+            reason = ""
             print(f"    {match.group(1)} {sum(results.values())} {suite}: {match.group(2)}", flush=True)
-        elif re.match(r" {4,}# ", line) and "Subtest" not in line:
+        elif re.match(r" {4,}# ", line) and "Subtest" not in line and ".speed:" not in line:
+            reason = reason or line.strip(" #")
             print(f"    {line.strip()}", flush=True)
     for module in MODULES:
         if not results[module]:
@@ -267,6 +270,14 @@ def kunit_suite(account, kernel):
             account.add("kunit", f"{module}: its suites report", module, kernel, "fail",
                         VM_STATUS.get(status, "no suite reported"))
             print(f"    # no KUnit suite of {module} reported", flush=True)
+    # A report of a sanitizer is a failure even when every case says ok.
+    guilty = guilty_lines(lines[next((i for i, l in enumerate(lines) if "rpacket: kunit" in l), 0):], None)
+    if guilty:
+        failed += 1
+        reason = next(line for line in guilty if GUILTY.search(line))
+        account.add("kunit", "kernel log clean", MODULES[0], kernel, "fail", reason)
+        for line in guilty:
+            print(f"    # {line}", flush=True)
     account.top(not failed, "kunit")
 
 

@@ -36,7 +36,7 @@ def read(path):
     return Head(
         subjects=found.get("subjects", DEFAULT_SUBJECT.get(folder, "rig")).split(),
         kernels=found.get("kernels", "stock debug").replace(",", " ").split(),
-        timeout=int(found.get("timeout", 120)),
+        timeout=int(found.get("timeout", 300)),
         nics=found.get("nics", "rtl8139,e1000"),
         machine=found.get("machine", "q35"),
         cpus=int(found.get("cpus", 2)),

@@ -20,7 +20,7 @@
 #	                     recorded and do not fail the run. Default: rtl8139_rs in drivers/,
 #	                     af_rpacket in net/, rpsniff in e2e/.
 #	# kernels: LIST      stock, debug (default: both)
-#	# timeout: N         seconds on the stock kernel (default 120); four times that on debug
+#	# timeout: N         seconds on the stock kernel (default 300); four times that on debug
 #	# nics: LIST         cards of the VM (default rtl8139,e1000); see scripts/vm --help
 #	# machine: pc        for hot-plug (default q35)
 #	# cpus: N            (default 2)

@@ -7,7 +7,7 @@
 # the kernel's AF_PACKET.
 #
 # subjects: rpsniff af_packet
-# timeout: 180
+# timeout: 400
 import contextlib
 import hashlib
 import os

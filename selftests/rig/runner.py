@@ -8,7 +8,7 @@
 # told to expect it.
 #
 # kernels: stock
-# timeout: 240
+# timeout: 900
 # log: net/core/dev.c:1 here|circular locking dependency detected|waiting for eth0 to become free|NETDEV WATCHDOG: timed out|sysrq: |task:|Call Trace:
 import json
 import os
