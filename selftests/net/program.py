@@ -8,6 +8,7 @@
 redirect.c is preloaded into them. Programs that need a ring (tcpdump) are not among them yet.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -49,8 +50,6 @@ def start(*command):
     """Starts a program with its packet sockets redirected."""
     if not shutil.which(command[0]):
         raise lib.Skip(f"{command[0]} is not installed")
-    if not os.path.exists(SHIM):
-        build_shim()
     environment = {
         **os.environ, "LD_PRELOAD": SHIM, "RPACKET_FAMILY": str(packet.FAMILY), "REDIRECT_LOG": LOG,
     }  # fmt: skip
@@ -63,7 +62,7 @@ def start(*command):
     )
 
 
-def finish(process, status=0, given=b"", timeout=40):
+def finish(process, status=0, given=b"", timeout=80):
     """Waits for a program; asserts its status, and that it did have a socket of the family."""
     out, err = (said.decode() for said in process.communicate(given, timeout=timeout))
     equal(process.returncode, status, f"exit status ({out} {err})")
@@ -98,6 +97,7 @@ def neighbours():
     return pair, far
 
 
+@harness.seconds(90)
 def test_arping():
     """arping finds a neighbour, and does not find one that is not there."""
     neighbours()
@@ -106,6 +106,7 @@ def test_arping():
     finish(start("arping", "-c", "1", "-w", "1", "-I", "va", "10.9.0.77"), status=1)
 
 
+@harness.seconds(90)
 def test_arping_duplicate_detection():
     """arping -D, which sends from no address, finds the owner of an address."""
     neighbours()
@@ -128,6 +129,7 @@ assert clone.family == socket.AF_PACKET and clone.type == socket.SOCK_RAW, clone
 """
 
 
+@harness.seconds(90)
 def test_python():
     """A sniffer and responder in plain Python: interface names, addresses, the family detected."""
     pair = Pair()
@@ -143,6 +145,7 @@ def test_python():
     equal([frame.data for frame in drain(far)], [answer], "its answer")
 
 
+@harness.seconds(90)
 def test_socat():
     """socat on an interface, sending and receiving whole frames."""
     pair = Pair()
@@ -166,6 +169,13 @@ def test_socat():
         assert b"to socat" in file.read(), "the frame that socat captured"
 
 
+@contextlib.contextmanager
+def shim():
+    """The library, for as long as the cases run."""
+    with PLACE, harness.expedited_grace_periods():
+        build_shim()
+        yield
+
+
 if __name__ == "__main__":
-    main(globals(), harness.expedited_grace_periods)
-    PLACE.cleanup()
+    main(globals(), shim)
