@@ -159,7 +159,7 @@ impl Prepared {
         };
         let failed = |call| {
             let interface = interface.clone();
-            move |source| System {
+            move |source| Error::System {
                 interface,
                 call,
                 source,
@@ -252,7 +252,7 @@ impl Prepared {
 
         let failed = |call| {
             let interface = self.interface.clone();
-            move |source| System {
+            move |source| Error::System {
                 interface,
                 call,
                 source,
@@ -291,8 +291,6 @@ impl Prepared {
         })
     }
 }
-
-use Error::System;
 
 impl Live {
     /// The interface's name.
@@ -401,7 +399,7 @@ impl Live {
     }
 
     fn failed(&self, call: &'static str, source: io::Error) -> Error {
-        System {
+        Error::System {
             interface: self.interface.clone(),
             call,
             source,
@@ -424,7 +422,7 @@ fn open(family: Family, kind: SocketType, interface: &str) -> Result<OwnedFd, Er
         },
         libc::EAFNOSUPPORT if family == Family::Packet => Error::NoPacket,
         libc::EAFNOSUPPORT => Error::NoFamily(number),
-        _ => System {
+        _ => Error::System {
             interface: interface.to_owned(),
             call: "socket",
             source: errno.into(),
