@@ -83,9 +83,10 @@ def main():
 
     options, complete = read_parameters(args.parameters)
     command = [args.bindgen, args.header, *options, *block(defined_types(args.kernel) - complete)]
-    # The options that the kernel's own rule gives to bindgen.
+    # The options that the kernel's own rule gives to bindgen, but for the layout tests: it goes without
+    # them, while here they check each type against C when the module is compiled.
     command += ["--rust-target", "1.85", "--use-core", "--with-derive-default"]
-    command += ["--ctypes-prefix", "ffi", "--no-layout-tests", "--no-debug", ".*"]
+    command += ["--ctypes-prefix", "ffi", "--no-debug", ".*"]
     command += ["--enable-function-attribute-detection"]
     result = subprocess.run(
         [*command, "--", *args.cflags], stdout=subprocess.PIPE, encoding="utf-8", check=False
