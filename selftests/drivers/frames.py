@@ -11,7 +11,7 @@ import struct
 import time
 import zlib
 
-from nic import die_with_parent, inside, wait_for
+from nic import die_with_parent, inside, lib, wait_for
 
 ETH_P_ALL = 3
 ETH_P_TEST = 0x88B5  # IEEE 802: local experimental ethertype 1
@@ -47,7 +47,9 @@ class Tap:
 
     def __init__(self, port, ethertype=ETH_P_TEST, family=socket.AF_PACKET, buffer=16 << 20):
         with inside(port.netns):
-            self.socket = socket.socket(family, socket.SOCK_RAW, 0)
+            # The socket module knows no family but its own; the addresses of both are alike.
+            descriptor = lib.libc_call("socket", family, socket.SOCK_RAW, 0)
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, descriptor)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.bind((port.name, ethertype))
@@ -70,8 +72,9 @@ class Tap:
                     raise
                 time.sleep(0.001)
 
-    def receive(self, seconds=2.0):
-        """The next incoming frame as (bytes, pkttype), or None when none comes in time."""
+    def receive(self, seconds=2.0, outgoing=False):
+        """The next frame as (bytes, pkttype), or None when none comes in time; those that leave
+        are passed over unless they are asked for."""
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()
@@ -83,14 +86,14 @@ class Tap:
                 if error.errno != errno.ENETDOWN:  # said once after the interface went down
                     raise
                 continue
-            if address[2] != OUTGOING:
+            if outgoing or address[2] != OUTGOING:
                 return data, address[2]
 
-    def drain(self, quiet=0.2, limit=100000):
-        """All incoming frames until none has come for `quiet` seconds."""
+    def drain(self, quiet=0.2, limit=100000, outgoing=False):
+        """All frames until none has come for `quiet` seconds."""
         frames = []
         while len(frames) < limit:
-            got = self.receive(quiet)
+            got = self.receive(quiet, outgoing)
             if got is None:
                 break
             frames.append(got)

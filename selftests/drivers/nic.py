@@ -22,8 +22,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import lib
 from lib import DUT4, DUT6, PEER4, PEER6, SLOW, load, loaded, unload
 
-SUBJECT = os.environ.get("SUBJECT") or "rtl8139_rs"
 OURS = "rtl8139_rs"
+# A test of more than the driver names its subject otherwise: the C driver goes with AF_PACKET.
+SUBJECT = os.environ.get("SUBJECT") or OURS
+SUBJECT = {"rpsniff": OURS, "af_rpacket": OURS, "af_packet": "8139cp"}.get(SUBJECT, SUBJECT)
 MODULES = (OURS, "8139cp", "8139too", "e1000")
 DUT_IDS, PEER_IDS = [("0x10ec", "0x8139")], [("0x8086", "0x100e")]
 
@@ -324,6 +326,17 @@ class Wire:
         for module in MODULES:
             if module not in self.before:
                 unload(module)
+
+
+class SilentWire(Wire):
+    """No address at either end, so that no frame is on the wire but those of the test."""
+
+    def set_up(self):
+        super().set_up()
+        for port in (self.dut, self.peer):
+            with inside(port.netns):
+                write(f"/proc/sys/net/ipv6/conf/{port.name}/disable_ipv6", 1)
+            port.ip("address", "flush", "dev", port.name)
 
 
 def die_with_parent():

@@ -9,21 +9,10 @@ import time
 import cases
 from filter import ALL
 from frames import BROADCAST, Tap, flood, frame
-from nic import SLOW, Wire, inside, lib, read, wait_for, write
+from nic import SLOW, SilentWire, lib, read, wait_for
 
 # What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
 SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
-
-
-class SilentWire(Wire):
-    """No address at either end, so that no frame is on the wire but those of the test."""
-
-    def set_up(self):
-        super().set_up()
-        for port in (self.dut, self.peer):
-            with inside(port.netns):
-                write(f"/proc/sys/net/ipv6/conf/{port.name}/disable_ipv6", 1)
-            port.ip("address", "flush", "dev", port.name)
 
 
 def quiet(wire):
