@@ -66,11 +66,12 @@ impl kernel::Module for Module {
             return Err(EINVAL);
         };
 
-        let family = Registration::new(module, c_int::from(number.number())).inspect_err(|error| {
-            if *error == EEXIST {
-                pr_err!("address family {wanted} is taken, choose another one by family=\n");
-            }
-        })?;
-        Ok(Self { _family: family })
+        let registered = Registration::new(module, c_int::from(number.number()));
+        if registered.as_ref().is_err_and(|error| *error == EEXIST) {
+            pr_err!("address family {wanted} is taken, choose another one by family=\n");
+        }
+        Ok(Self {
+            _family: registered?,
+        })
     }
 }
