@@ -75,6 +75,10 @@ mod driver_example;
 #[allow(unsafe_code)]
 #[path = "net/driver_kunit.rs"]
 mod driver_kunit;
+#[cfg(CONFIG_KUNIT = "y")]
+#[allow(unsafe_code)]
+#[path = "net/driver/probe.rs"]
+mod driver_probe;
 
 use crate::{
     ext::{

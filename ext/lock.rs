@@ -204,7 +204,7 @@ impl<T: ?Sized, C: LockContext> Drop for Guard<'_, T, C> {
 /// Makes the initialiser of a [`SpinLockBh`] with a lock class of its own.
 ///
 /// The name is what lockdep reports; without one it is the place in the source.
-#[allow(unused_macros)] // The driver has no such lock.
+#[allow(unused_macros)] // Not each module has such a lock.
 macro_rules! new_spinlock_bh {
     ($inner:expr $(, $name:literal)? $(,)?) => {
         $crate::ext::lock::SpinLockBh::new(

@@ -176,6 +176,16 @@ pub(crate) struct Quiet<'a, T: Operations> {
     pub(crate) tx: &'a mut T::Tx,
 }
 
+impl<T: Operations> Quiet<'_, T> {
+    /// Proof that the task may sleep.
+    #[inline]
+    pub(crate) fn process(&self) -> Process<'_> {
+        // SAFETY: The layer halts and starts an interface in process context, holding nothing but
+        // mutexes.
+        unsafe { Process::assume() }
+    }
+}
+
 /// A hard interrupt of the device's line.
 pub(crate) struct Interrupt<'a, T: Operations> {
     dev: &'a Device<T>,

@@ -21,8 +21,12 @@
 
 use crate::{
     ext::{
-        bound,
-        irq, //
+        bound, irq,
+        lock::{
+            new_spinlock_bh,
+            LockContext,
+            SpinLockBh, //
+        },
     },
     net::{
         driver::{
@@ -59,11 +63,7 @@ use crate::{
         },
     },
 };
-use kernel::{
-    new_spinlock,
-    prelude::*,
-    sync::SpinLock, //
-};
+use kernel::prelude::*;
 
 /// The longest frame: header and payload, without check sequence.
 const MAX_FRAME: usize = 1514;
@@ -90,7 +90,7 @@ struct Wire {
 #[pin_data]
 pub(crate) struct Up {
     #[pin]
-    wire: SpinLock<Wire>,
+    wire: SpinLockBh<Wire>,
 }
 
 /// The poll's own: where a frame goes while the lock of the wire is held.
@@ -123,8 +123,8 @@ impl Echo {
     }
 
     /// Takes the frame off the wire, into `to`; whether there was one.
-    fn take(up: &Up, to: &mut KVec<u8>) -> bool {
-        let mut wire = up.wire.lock();
+    fn take(up: &Up, context: &mut impl LockContext, to: &mut KVec<u8>) -> bool {
+        let mut wire = up.wire.lock(context);
         if !core::mem::take(&mut wire.occupied) {
             return false;
         }
@@ -148,7 +148,7 @@ impl Operations for Echo {
         };
         Ok(Parts {
             up: try_pin_init!(Up {
-                wire <- new_spinlock!(wire),
+                wire <- new_spinlock_bh!(wire, "rnet_echo::wire"),
             }? Error),
             rx: Rx {
                 frame: KVec::with_capacity(MAX_FRAME, GFP_KERNEL)?,
@@ -166,7 +166,7 @@ impl Operations for Echo {
     fn stop(&self, quiet: Quiet<'_, Self>) {
         // A real card is halted here. What was in flight is lost; the layer corrects the accounts of
         // the queue.
-        quiet.up.wire.lock().occupied = false;
+        quiet.up.wire.lock(&mut quiet.process()).occupied = false;
         quiet.tx.in_flight = None;
     }
 
@@ -181,7 +181,7 @@ impl Operations for Echo {
     }
 
     fn poll(&self, up: &Up, rx: &mut Rx, napi: &mut Poll<'_, Self>) -> Verdict {
-        if !Self::take(up, &mut rx.frame) {
+        if !Self::take(up, &mut napi.bottom_half(), &mut rx.frame) {
             return Verdict::Done;
         }
         let received = napi.copy_slice(&rx.frame);
@@ -217,7 +217,8 @@ impl Operations for Echo {
             return Xmit::Busy(skb);
         }
         let len = skb.len();
-        let mut wire = up.wire.lock();
+        let mut context = queue.bottom_half();
+        let mut wire = up.wire.lock(&mut context);
         wire.frame.clear();
         // Within the capacity, this allocates nothing.
         let fits = usize::try_from(len).is_ok_and(|len| len <= MAX_FRAME)

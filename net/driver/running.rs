@@ -139,6 +139,8 @@ impl<T: Operations> Running<T> {
             unsafe { Self::release(dev) };
             return Err(error);
         }
+        // SAFETY: The caller holds the lock; NAPI lives until after `release`.
+        unsafe { Self::link_queues(dev, dev.area().napi.get()) };
         // SAFETY: The device is valid; the core has not activated its queue yet, so nobody waits to be
         // woken.
         unsafe { bindings::netif_tx_start_queue(queue::raw(dev)) };
@@ -211,6 +213,21 @@ impl<T: Operations> Running<T> {
         // SAFETY: NAPI is added, and the caller holds the lock.
         unsafe { bindings::netif_napi_set_irq_locked(dev.area().napi.get(), number) };
         Ok(())
+    }
+
+    /// Tells the core which NAPI serves the two queues, for who asks by netlink.
+    ///
+    /// # Safety
+    ///
+    /// The instance lock of `dev` must be held. `napi` must be null, or the NAPI of `dev`.
+    unsafe fn link_queues(dev: &Device<T>, napi: *mut bindings::napi_struct) {
+        for direction in [
+            bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
+            bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
+        ] {
+            // SAFETY: The caller guarantees it; each device of the layer has one queue each way.
+            unsafe { bindings::netif_queue_set_napi(dev.as_raw(), 0, direction, napi) };
+        }
     }
 
     /// Halted to working, but for the transmit queue's state.
@@ -315,6 +332,8 @@ impl<T: Operations> Running<T> {
         if running.is_null() {
             return;
         }
+        // SAFETY: The caller holds the lock.
+        unsafe { Self::link_queues(dev, null_mut()) };
         // SAFETY: By the invariant of `Private`; it stays valid until it is dropped below.
         let this = unsafe { &*running };
         // SAFETY: By the type invariant the caller's lock makes it the only one.
