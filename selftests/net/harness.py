@@ -88,7 +88,7 @@ def run(function):
             os._exit(0)
     os.close(writer)
     watch = os.pidfd_open(pid)
-    allowed = getattr(function, "seconds", 30) * lib.SLOW
+    allowed = getattr(function, "seconds", 60) * lib.SLOW
     ended, _, _ = select.select([watch], [], [], allowed)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
