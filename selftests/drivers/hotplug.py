@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# timeout: 300
 # machine: pc
 """The driver comes and goes, and so does the card: under traffic in both directions."""
 
@@ -91,7 +92,7 @@ def unload_and_load_under_traffic(wire):
 def handed_over_to_the_c_driver_and_back(wire):
     """By driver_override, under traffic: 8139cp finds a card that works, and so do we after it.
 
-    The C driver leaves the card in C+ mode: a driver that does not reset it finds the wrong rings."""
+    The C driver leaves the card in C+ mode: without a reset it would go on with the wrong rings."""
     if SUBJECT != OURS:
         raise lib.Skip("it is the C driver that the card is handed over to")
     load("8139cp")

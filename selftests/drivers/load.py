@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# timeout: 180
 """The module: what it claims to drive, what it says, what it takes, and what it leaves."""
 
 import os

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# timeout: 180
 """The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
 
 import os

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# timeout: 180
 """UDP up to an ordinary program's recvmsg(): sizes, content, order, and the checks on the way."""
 
 import socket
@@ -111,7 +112,8 @@ def broadcast_and_multicast_datagrams_arrive(wire):
         with sender:
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, wire.peer.name.encode())
-            for number, address in enumerate(("255.255.255.255", DUT4.rpartition(".")[0] + ".255", "239.1.2.3")):
+            addresses = ("255.255.255.255", DUT4.rpartition(".")[0] + ".255", "239.1.2.3")
+            for number, address in enumerate(addresses):
                 sender.sendto(pattern(700, number), (address, PORT))
                 assert receiver.recvmsg(2000)[0] == pattern(700, number), address
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# timeout: 240
 """VLAN: tagged frames are four bytes longer and still carry 1500 bytes of payload."""
 
 import struct
@@ -121,7 +122,7 @@ def tagged_frames_of_every_length_modulo_four(wire):
         with Tap(source_port, 0) as source, Tap(sink_port, 3) as sink:
             sink.socket.settimeout(3)
             for length in (*range(18, 22), *range(58, 70), *range(1496, 1501)):
-                sent = (to + by + struct.pack(">HHH", 0x8100, VID, 0x88B5) + pattern(length, length))
+                sent = to + by + struct.pack(">HHH", 0x8100, VID, 0x88B5) + pattern(length, length)
                 source.send(sent)
                 while True:
                     data, tci, tpid = tag_of(sink.socket.recvmsg(4000, 200))
