@@ -144,7 +144,8 @@ def vm_tests(kernel):
                 continue
             head = heads.read(file)
             if kernel in head.kernels and wanted(f"{folder}/{name}"):
-                for subject in head.subjects:
+                # The C originals are for comparison, not to be debugged.
+                for subject in head.subjects if kernel == "stock" else head.subjects[:1]:
                     yield file, subject
 
 

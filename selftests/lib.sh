@@ -17,8 +17,8 @@
 #
 #	# subjects: LIST     what is under test; the file runs once for each, which it finds in
 #	                     $SUBJECT. The first is ours; a C original may follow, whose failures are
-#	                     recorded and do not fail the run. Default: rtl8139_rs in drivers/,
-#	                     af_rpacket in net/, rpsniff in e2e/.
+#	                     recorded and do not fail the run, and which is left out on debug.
+#	                     Default: rtl8139_rs in drivers/, af_rpacket in net/, rpsniff in e2e/.
 #	# kernels: LIST      stock, debug (default: both)
 #	# timeout: N         seconds on the stock kernel (default 300); four times that on debug
 #	# nics: LIST         cards of the VM (default rtl8139,e1000); see scripts/vm --help

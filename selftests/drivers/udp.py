@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# kernels: stock
 # timeout: 180
 """UDP up to an ordinary program's recvmsg(): sizes, content, order, and the checks on the way."""
 
