@@ -15,7 +15,10 @@ use super::{
     intr_mask::bits,
     nic::Nic,
     regs,
-    rx_filter::Filter,
+    rx_filter::{
+        self,
+        Filter, //
+    },
     rx_ring::{
         self,
         Accept,
@@ -158,7 +161,8 @@ impl Nic<'_> {
             self.counters.rx_errors.increment();
             self.count_damage(status);
         }
-        if status.is_multicast() {
+        let word = |i| dma::read_u32(&rx.memory, frame.offset().wrapping_add(i)).unwrap_or(0);
+        if rx_filter::is_multicast(word(0), word(4)) {
             self.counters.multicast.increment();
         }
 

@@ -73,7 +73,6 @@ impl RxStatus {
     const TOO_LONG: u16 = 1 << 3;
     const RUNT: u16 = 1 << 4;
     const SYMBOL: u16 = 1 << 5;
-    const MULTICAST: u16 = 1 << 15;
 
     /// The frame was received without an error.
     pub(crate) fn is_ok(self) -> bool {
@@ -98,11 +97,6 @@ impl RxStatus {
     /// The frame was longer than the chip accepts.
     pub(crate) fn is_too_long(self) -> bool {
         self.0 & Self::TOO_LONG != 0
-    }
-
-    /// The frame was sent to a multicast address.
-    pub(crate) fn is_multicast(self) -> bool {
-        self.0 & Self::MULTICAST != 0
     }
 }
 
