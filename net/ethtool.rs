@@ -3,7 +3,7 @@
 //! What `ethtool` asks of a driver.
 //!
 //! A driver implements [`Operations`] for what its hardware knows, beside
-//! [`driver::Operations`](crate::net::driver::Operations), and names the type there. Driver name, bus
+//! [`driver::Operations`], and names the type there. Driver name, bus
 //! and version need no callback: the core finds them by itself. Software timestamping is reported for
 //! every driver.
 //!

@@ -160,7 +160,8 @@ impl Idle {
 
     /// Hooks the socket: from now on it receives the packets that `packets` describes.
     ///
-    /// Does not sleep. Process context; a spinlock may be held.
+    /// A device of another namespace than the socket's gives it none: the family would not be told there
+    /// that the device goes away. Does not sleep. Process context; a spinlock may be held.
     pub(crate) fn hook<T: Handler>(self, sock: &Sock<T>, packets: Match<'_>) -> Hooked<T> {
         let device = packets.device.map(|listed| ARef::from(&*listed));
         let packet_type = self.0.packet_type();
@@ -177,12 +178,18 @@ impl Idle {
         };
         // SAFETY: The memory is valid by its invariant, and nobody else looks at an idle hook.
         unsafe { packet_type.write(filled) };
-        // SAFETY: The hook is complete and on no list. It stays where it is, and the socket (with its
-        // namespace) and the device live, until it was removed and a grace period has passed. The
-        // device is listed, so its list of hooks is in use.
-        unsafe { bindings::dev_add_pack(packet_type) };
-        // INVARIANT: The hook was just added.
+        let added = packets
+            .device
+            .is_none_or(|device| device.is_in(sock.namespace()));
+        if added {
+            // SAFETY: The hook is complete and on no list. It stays where it is, and the socket (with
+            // its namespace) and the device live, until it was removed and a grace period has passed.
+            // The device is listed, so its list of hooks is in use.
+            unsafe { bindings::dev_add_pack(packet_type) };
+        }
+        // INVARIANT: The hook was just added, if `added` says so.
         Hooked {
+            added,
             memory: ManuallyDrop::new(self.0),
             sock: ManuallyDrop::new(ARef::from(sock)),
             device: ManuallyDrop::new(device),
@@ -199,10 +206,11 @@ impl Idle {
 ///
 /// # Invariants
 ///
-/// `memory` is on a list of the kernel, under the socket and the device of this value. The three fields
-/// are initialised until the drop.
+/// If `added`, `memory` is on a list of the kernel, under the socket and the device of this value;
+/// otherwise it is on none. The three fields behind it are initialised until the drop.
 #[must_use = "the hook is removed when this is dropped"]
 pub(crate) struct Hooked<T: Handler> {
+    added: bool,
     memory: ManuallyDrop<Memory>,
     sock: ManuallyDrop<ARef<Sock<T>>>,
     device: ManuallyDrop<Option<ARef<Device>>>,
@@ -233,9 +241,11 @@ impl<T: Handler> Hooked<T> {
     ///
     /// The fields must be initialised; they are not any more when this returns.
     unsafe fn take(this: &mut Self) -> Detached<T> {
-        // SAFETY: By the type invariant the hook is on the list that its device and its namespace, both
-        // alive, and its protocol say.
-        unsafe { bindings::__dev_remove_pack(this.memory.packet_type()) };
+        if this.added {
+            // SAFETY: By the type invariant the hook is on the list that its device and its namespace,
+            // both alive, and its protocol say.
+            unsafe { bindings::__dev_remove_pack(this.memory.packet_type()) };
+        }
         // SAFETY: The caller guarantees that the field is initialised and not used again. The device is
         // not looked for through the hook any more: those who still see it have the device otherwise.
         unsafe { ManuallyDrop::drop(&mut this.device) };
