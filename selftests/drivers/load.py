@@ -64,13 +64,16 @@ def aliases(module):
 
 
 def every_card_of_the_c_drivers_is_claimed(_):
-    """Each PCI alias of 8139too and of 8139cp, and none beyond those."""
+    """Each PCI alias of 8139too and of 8139cp, and none beyond those.
+
+    8139too claims the 8129 where CONFIG_8139TOO_8129 is set, as it is in Debian's kernel."""
     if SUBJECT != OURS:
         raise lib.Skip("the C drivers divide the cards between them")
     ours, theirs = aliases(module_path()), aliases("8139too") | aliases("8139cp")
     assert len(theirs) > 20, f"only {len(theirs)} aliases of the C drivers"
     assert not theirs - ours, f"missing: {sorted(theirs - ours)}"
-    assert not ours - theirs, f"not theirs: {sorted(ours - theirs)}"
+    more = ours - theirs - {"pci:v000010ECd00008129sv*sd*bc*sc*i*"}
+    assert not more, f"not theirs: {sorted(more)}"
     return f"{len(ours)} aliases"
 
 
