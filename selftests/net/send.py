@@ -13,7 +13,7 @@ import struct
 
 import packet
 import topology
-from harness import equal, main
+from harness import equal, lib, main
 from packet import ETH_P_ALL, OTHER, PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, errno_of
 from packet import open_socket, receive, send
 from topology import MAC_A, MAC_B, Pair
@@ -158,21 +158,28 @@ def test_address_errors():
 
 def test_long_link_addresses():
     """A device with 16 byte addresses: DGRAM needs them whole, getsockname() shows them whole."""
-    topology.ip("link add tunnel6 type ip6gre local fd00::1 remote fd00::2", "link set tunnel6 up")
+    # The module puts a device into every namespace, which go with it.
+    with lib.module("ip6_gre"):
+        topology.ip("link add tunnel6 type ip6gre local fd00::1 remote fd00::2")
+        topology.set_up("tunnel6")
+        answers = [long_address_answers(opener) for opener in (open_socket, packet.reference)]
+        topology.ip("link del tunnel6")
+    equal(answers[0][1:3], ["EINVAL", "EINVAL"], "short addresses")
+    equal(answers[0], answers[1], "answers")
+
+
+def long_address_answers(opener):
+    """The name of a bound socket, and how it takes addresses of several lengths."""
     tunnel = topology.index("tunnel6")
-    answers = []
-    for opener in (open_socket, packet.reference):
-        sock = opener(SOCK_DGRAM)
+    with opener(SOCK_DGRAM) as sock:
         bind(sock, tunnel, PROBE)
         name, length = packet.getname(sock)
         equal(length, 28, "length of the name")
-        answer = [name]
+        answers = [name]
         for namelen in (20, 27, 28, 44):
             to = address(tunnel, packet.ETH_P_IPV6, bytes(16), pad=32)
-            answer.append(errno_of(send, sock, bytes(40), to, namelen=namelen))
-        equal(answer[1:3], ["EINVAL", "EINVAL"], "short addresses")
-        answers.append(answer)
-    equal(answers[0], answers[1], "answers")
+            answers.append(errno_of(send, sock, bytes(40), to, namelen=namelen))
+    return answers
 
 
 def test_sizes():
