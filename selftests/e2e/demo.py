@@ -287,7 +287,7 @@ def captures():
              "-U", "--print", "-w", CAPTURE], stdout=out, stderr=subprocess.PIPE, text=True)
     tcpdump = subprocess.Popen(
         ["ip", "netns", "exec", "peer", "tcpdump", "-i", "eth1", "-n", "-U",
-         "--immediate-mode", "-w", OTHER_END],
+         "--immediate-mode", "-Z", "root", "-w", OTHER_END],
         stderr=subprocess.PIPE, text=True)
     result = {}
     try:
