@@ -40,9 +40,8 @@ void rnet_helper_netif_napi_del(struct napi_struct *napi);
 bool rnet_helper_napi_schedule_bh(struct napi_struct *napi);
 void rnet_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb);
 struct sk_buff *rnet_helper_napi_copy_frame(struct napi_struct *napi, const void *head,
-					    unsigned int head_len, const void *tail, unsigned int tail_len);
-struct netdev_queue *rnet_helper_netdev_get_tx_queue(const struct net_device *dev,
-						     unsigned int index);
+					    unsigned int head_len, const void *tail,
+					    unsigned int tail_len);
 void rnet_helper_netif_tx_lock_queue(struct netdev_queue *txq);
 bool rnet_helper_netif_tx_trylock_queue(struct netdev_queue *txq);
 void rnet_helper_netif_tx_unlock_queue(struct netdev_queue *txq);
@@ -58,7 +57,6 @@ void rnet_helper_netdev_txq_completed_mb(struct netdev_queue *txq, unsigned int 
 					 unsigned int bytes);
 void rnet_helper_netdev_tx_reset_queue(struct netdev_queue *txq);
 void rnet_helper_txq_trans_update(struct netdev_queue *txq);
-bool rnet_helper_netdev_work_sched(struct net_device *dev, unsigned long events);
 void rnet_helper_skb_copy_and_csum_pad(const struct sk_buff *skb, u8 *to, unsigned int pad_to);
 
 /* helpers/skbuff.c */

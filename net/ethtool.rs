@@ -295,6 +295,9 @@ pub(crate) struct Nothing;
 impl<T: driver::Operations> Operations<T> for Nothing {}
 
 /// The table of C callbacks of a driver.
+///
+/// The core calls each of them with a device that [`driver::Registration`] has set up for `T` and not
+/// yet unregistered, under its instance lock.
 pub(super) struct Table<T>(PhantomData<T>);
 
 impl<T: driver::Operations> Table<T> {
@@ -389,16 +392,31 @@ impl<T: driver::Operations> Table<T> {
         f(dev.private(), &cx, cx.up())
     }
 
+    /// `get_link()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_link(dev: *mut net_device) -> u32 {
         // SAFETY: This is an ethtool callback.
         u32::from(unsafe { Self::with(dev, |this, cx, up| T::Ethtool::link(this, cx, up)) })
     }
 
+    /// `get_link()`, for a driver that does not say.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_link_default(dev: *mut net_device) -> u32 {
         // SAFETY: This is an ethtool callback, under RTNL as `op_needs_rtnl` asks for.
         unsafe { bindings::ethtool_op_get_link(dev.cast()) }
     }
 
+    /// `get_ts_info()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_ts_info(
         dev: *mut net_device,
         info: *mut bindings::kernel_ethtool_ts_info,
@@ -407,6 +425,11 @@ impl<T: driver::Operations> Table<T> {
         unsafe { bindings::ethtool_op_get_ts_info(dev.cast(), info) }
     }
 
+    /// `get_sset_count()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_sset_count(_dev: *mut net_device, set: c_int) -> c_int {
         from_result(|| {
             if set != bindings::ethtool_stringset_ETH_SS_STATS as c_int {
@@ -416,6 +439,11 @@ impl<T: driver::Operations> Table<T> {
         })
     }
 
+    /// `get_strings()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_strings(_dev: *mut net_device, set: u32, data: *mut u8) {
         if set != bindings::ethtool_stringset_ETH_SS_STATS {
             return;
@@ -433,6 +461,11 @@ impl<T: driver::Operations> Table<T> {
         }
     }
 
+    /// `get_ethtool_stats()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_ethtool_stats(
         dev: *mut net_device,
         _stats: *mut bindings::ethtool_stats,
@@ -444,10 +477,20 @@ impl<T: driver::Operations> Table<T> {
         unsafe { Self::with(dev, |this, _, up| T::Ethtool::statistics(this, up, values)) };
     }
 
+    /// `get_regs_len()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_regs_len(_dev: *mut net_device) -> c_int {
         c_int::try_from(T::Ethtool::REGISTERS_LEN).unwrap_or(0)
     }
 
+    /// `get_regs()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_regs(
         dev: *mut net_device,
         regs: *mut bindings::ethtool_regs,
@@ -467,6 +510,11 @@ impl<T: driver::Operations> Table<T> {
         unsafe { (*regs).version = version };
     }
 
+    /// `get_link_ksettings()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_link_ksettings(
         dev: *mut net_device,
         settings: *mut bindings::ethtool_link_ksettings,
@@ -481,6 +529,11 @@ impl<T: driver::Operations> Table<T> {
         })
     }
 
+    /// `set_link_ksettings()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn set_link_ksettings(
         dev: *mut net_device,
         settings: *const bindings::ethtool_link_ksettings,
@@ -498,6 +551,11 @@ impl<T: driver::Operations> Table<T> {
         })
     }
 
+    /// `nway_reset()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn nway_reset(dev: *mut net_device) -> c_int {
         from_result(|| {
             // SAFETY: This is an ethtool callback.
@@ -510,11 +568,21 @@ impl<T: driver::Operations> Table<T> {
         })
     }
 
+    /// `get_msglevel()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_msglevel(dev: *mut net_device) -> u32 {
         // SAFETY: This is an ethtool callback.
         unsafe { Self::with(dev, |this, _, _| T::Ethtool::message_level(this)) }
     }
 
+    /// `set_msglevel()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn set_msglevel(dev: *mut net_device, level: u32) {
         // SAFETY: This is an ethtool callback.
         unsafe { Self::with(dev, |this, _, _| T::Ethtool::set_message_level(this, level)) };

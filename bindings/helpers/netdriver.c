@@ -100,12 +100,6 @@ struct sk_buff *rnet_helper_napi_copy_frame(struct napi_struct *napi, const void
 
 /* Transmit queue. */
 
-struct netdev_queue *rnet_helper_netdev_get_tx_queue(const struct net_device *dev,
-						     unsigned int index)
-{
-	return netdev_get_tx_queue(dev, index);
-}
-
 void rnet_helper_netif_tx_lock_queue(struct netdev_queue *txq)
 {
 	__netif_tx_lock(txq, smp_processor_id());
@@ -136,7 +130,7 @@ void rnet_helper_netif_tx_stop_queue(struct netdev_queue *txq)
 	netif_tx_stop_queue(txq);
 }
 
-/* First half of netif_txq_try_stop(): the caller looks again at its ring and may start the queue. */
+/* First half of netif_txq_try_stop(): the caller looks at its ring again and may undo it. */
 void rnet_helper_netif_tx_stop_queue_mb(struct netdev_queue *txq)
 {
 	netif_tx_stop_queue(txq);
@@ -179,18 +173,6 @@ void rnet_helper_netdev_tx_reset_queue(struct netdev_queue *txq)
 void rnet_helper_txq_trans_update(struct netdev_queue *txq)
 {
 	txq_trans_cond_update(txq);
-}
-
-/*
- * Schedules ndo_work(). Its lock is one that only disables bottom halves, so with interrupts
- * disabled (netpoll) the caller must keep the events for later.
- */
-bool rnet_helper_netdev_work_sched(struct net_device *dev, unsigned long events)
-{
-	if (irqs_disabled())
-		return false;
-	netdev_work_sched(dev, events);
-	return true;
 }
 
 /* One whole step: copies a packet to where the device reads it, sums included, and pads it. */

@@ -112,6 +112,11 @@ impl<T: Operations> Table<T> {
         f(dev.private(), &cx, cx.up())
     }
 
+    /// `ndo_open()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn open(dev: *mut net_device) -> c_int {
         from_result(|| {
             // SAFETY: The device is one of ours, and the core holds its instance lock.
@@ -120,12 +125,22 @@ impl<T: Operations> Table<T> {
         })
     }
 
+    /// `ndo_stop()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn stop(dev: *mut net_device) -> c_int {
         // SAFETY: The device is one of ours, and the core holds its instance lock.
         unsafe { Running::close(Device::<T>::from_raw(dev)) };
         0
     }
 
+    /// `ndo_start_xmit()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut net_device,
@@ -164,6 +179,11 @@ impl<T: Operations> Table<T> {
         }
     }
 
+    /// `ndo_tx_timeout()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn tx_timeout(dev: *mut net_device, _queue: c_uint) {
         // SAFETY: The device is one of ours.
         let dev = unsafe { Device::<T>::from_raw(dev) };
@@ -175,6 +195,11 @@ impl<T: Operations> Table<T> {
         }
     }
 
+    /// `ndo_work()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn work(dev: *mut net_device, events: c_ulong) {
         // SAFETY: The core calls this with the instance lock held.
         unsafe {
@@ -186,6 +211,11 @@ impl<T: Operations> Table<T> {
         };
     }
 
+    /// `ndo_set_rx_mode_async()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn set_rx_mode(
         dev: *mut net_device,
         unicast: *mut bindings::netdev_hw_addr_list,
@@ -205,6 +235,11 @@ impl<T: Operations> Table<T> {
         })
     }
 
+    /// `ndo_set_mac_address()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn set_mac_address(dev: *mut net_device, addr: *mut c_void) -> c_int {
         from_result(|| {
             // SAFETY: The core passes a `struct sockaddr` with an address of the device's length.
@@ -223,6 +258,11 @@ impl<T: Operations> Table<T> {
         })
     }
 
+    /// `ndo_eth_ioctl()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn eth_ioctl(
         dev: *mut net_device,
         ifr: *mut bindings::ifreq,
@@ -263,6 +303,11 @@ impl<T: Operations> Table<T> {
         })
     }
 
+    /// `ndo_set_features()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn set_features(
         dev: *mut net_device,
         features: bindings::netdev_features_t,
@@ -275,6 +320,11 @@ impl<T: Operations> Table<T> {
         })
     }
 
+    /// `ndo_change_mtu()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn change_mtu(dev: *mut net_device, mtu: c_int) -> c_int {
         from_result(|| {
             let mtu = u32::try_from(mtu)?;
@@ -288,6 +338,11 @@ impl<T: Operations> Table<T> {
         })
     }
 
+    /// `ndo_get_stats64()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn get_stats64(dev: *mut net_device, to: *mut bindings::rtnl_link_stats64) {
         // SAFETY: The device is one of ours.
         let dev = unsafe { Device::<T>::from_raw(dev) };
