@@ -14,6 +14,7 @@ import itertools
 import os
 import select
 import signal
+import subprocess
 import sys
 import traceback
 
@@ -108,6 +109,13 @@ def run(function):
     return verdict, reason, rest
 
 
+def need_module(name):
+    """Skips the case on a kernel that was built without this module."""
+    found = subprocess.run(["modprobe", "-n", "-q", name], check=False)
+    if found.returncode:
+        raise Skip(f"this kernel has no {name}")
+
+
 @contextlib.contextmanager
 def expedited_grace_periods():
     """Every close and unbind waits for an RCU grace period, which takes longest on an idle VM."""
@@ -122,9 +130,12 @@ def expedited_grace_periods():
             knob.write(before)
 
 
+@contextlib.contextmanager
 def subject_loaded():
-    """af_rpacket is loaded for the run, and can be unloaded after it; AF_PACKET is there."""
-    return lib.module("af_rpacket") if packet.OURS else contextlib.nullcontext()
+    """Both families are there for the run, and their modules can be unloaded after it."""
+    with lib.module("af_packet"):
+        with lib.module("af_rpacket") if packet.OURS else contextlib.nullcontext():
+            yield
 
 
 def run_all(cases):

@@ -247,7 +247,7 @@ def test_unload_with_namespaces():
 def body():
     """These cases load and unload by themselves."""
     lib.require(not lib.loaded("af_rpacket"), "af_rpacket is not loaded")
-    with harness.expedited_grace_periods():
+    with lib.module("af_packet"), harness.expedited_grace_periods():
         for name, function in list(globals().items()):
             if name.startswith("test_") and any(word in name for word in sys.argv[1:] or [""]):
                 harness.run_all([(name.removeprefix("test_").replace("_", " "), function)])

@@ -16,7 +16,7 @@ import time
 
 import packet
 import topology
-from harness import equal, main
+from harness import equal, main, need_module
 from packet import PROBE, bind, errno_of, open_socket
 from topology import MAC_A, MAC_B, Pair
 from twin import Injector, drain, probe
@@ -110,6 +110,7 @@ def test_signal():
 
 def test_queue_sizes():
     """SIOCINQ is the length of the next frame, SIOCOUTQ what has not left yet."""
+    need_module("sch_tbf")
     pair, sock, injector = setting()
 
     def ask(request):

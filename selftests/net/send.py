@@ -13,7 +13,7 @@ import struct
 
 import packet
 import topology
-from harness import equal, lib, main
+from harness import equal, lib, main, need_module
 from packet import ETH_P_ALL, OTHER, PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, errno_of
 from packet import open_socket, receive, send
 from topology import MAC_A, MAC_B, Pair
@@ -158,6 +158,7 @@ def test_address_errors():
 
 def test_long_link_addresses():
     """A device with 16 byte addresses: DGRAM needs them whole, getsockname() shows them whole."""
+    need_module("ip6_gre")
     # The module puts a device into every namespace, which go with it.
     with lib.module("ip6_gre"):
         topology.ip("link add tunnel6 type ip6gre local fd00::1 remote fd00::2")
@@ -392,6 +393,7 @@ def test_protocol_from_frame():
 def test_full_send_buffer():
     """A full send buffer: EAGAIN, an end of the wait by SO_SNDTIMEO, no POLLOUT until it drains."""
     pair = Pair()
+    need_module("sch_tbf")
     # A queue that lets nothing out holds the frames, and with them the socket's memory.
     topology.ip("link set va txqueuelen 1000")
     tc("qdisc add dev va root tbf rate 8bit burst 2000 limit 10000000")
@@ -416,6 +418,7 @@ def test_full_send_buffer():
 
 def test_queue_full():
     """A frame that the queueing discipline drops is ENOBUFS, as AF_PACKET reports it."""
+    need_module("sch_tbf")
     pair = Pair()
     tc("qdisc add dev va root tbf rate 8bit burst 2000 limit 3000")
     for opener in (open_socket, packet.reference):

@@ -12,7 +12,7 @@ import time
 
 import packet
 import topology
-from harness import equal, main
+from harness import equal, main, need_module
 from packet import MSG_ERRQUEUE, PROBE, SOCK_DGRAM, SOCK_RAW, bind, errno_of, open_socket
 from topology import MAC_A, MAC_B, Pair
 from twin import probe
@@ -137,6 +137,7 @@ def test_poll():
 
 def test_closing_with_stamps():
     """A socket is closed with stamps unread, and while frames it sent are still held by a queue."""
+    need_module("sch_tbf")
     pair, sock = setting(TX_SOFTWARE | TX_SCHED | SOFTWARE)
     for _ in range(20):
         packet.send(sock, probe(MAC_B))
