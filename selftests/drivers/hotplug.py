@@ -10,8 +10,8 @@ import os
 
 import cases
 from frames import Tap, flood, frame
-from nic import (DUT4, DUT_IDS, OURS, PEER4, SUBJECT, Card, Port, cards, format_mac, ip, lib, load,
-                 loaded, qmp, run, unload, wait_for, write)
+from nic import (DUT4, DUT_IDS, OURS, PEER4, SLOW, SUBJECT, Card, Port, cards, format_mac, ip, lib,
+                 load, loaded, qmp, run, unload, wait_for, write)
 from ping import Pinger
 
 CARD_MAC = bytes.fromhex("525400000001")
@@ -63,9 +63,9 @@ def pings(wire):
 
 
 def unbind_and_bind_under_traffic(wire):
-    """Ten times; the line and the registers are free in between."""
+    """Over and over; the line and the registers are free in between."""
     with Traffic(wire) as traffic:
-        for _ in range(10):
+        for _ in range(10 // SLOW):
             traffic.flows()
             wire.card.unbind()
             assert wire.card.driver is None and not wire.card.handlers()[1]
@@ -78,7 +78,7 @@ def unbind_and_bind_under_traffic(wire):
 def unload_and_load_under_traffic(wire):
     """rmmod does not wait for anybody: the interface in use goes away with it."""
     with Traffic(wire) as traffic:
-        for _ in range(6):
+        for _ in range(8 // SLOW):
             traffic.flows()
             run("rmmod", wire.subject)
             assert not loaded(wire.subject) and wire.card.driver is None
@@ -126,7 +126,7 @@ def sockets_and_routes_end_with_the_interface(wire):
 def removed_and_found_again_by_the_bus(wire):
     """/sys/bus/pci: remove and rescan, under traffic."""
     with Traffic(wire) as traffic:
-        for _ in range(5):
+        for _ in range(5 // SLOW + 1):
             traffic.flows()
             write(f"{wire.card.sys}/remove", 1)
             assert not os.path.exists(wire.card.sys)
@@ -141,7 +141,7 @@ def removed_and_found_again_by_the_bus(wire):
 def pulled_out_and_plugged_in(wire):
     """device_del and device_add in QEMU, under traffic: ACPI tells the guest."""
     with Traffic(wire) as traffic:
-        for _ in range(3):
+        for _ in range(4 // SLOW):
             traffic.flows()
             qmp("device_del", id="nic0")
             wait_for("the card to be gone", lambda: not os.path.exists(wire.card.sys), 20)

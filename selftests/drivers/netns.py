@@ -7,7 +7,7 @@
 import subprocess
 
 import cases
-from nic import DUT4, PEER4, Card, Port, ip, lib, load, loaded, read, run, wait_for
+from nic import DUT4, PEER4, SLOW, Card, Port, ip, lib, load, loaded, read, run, wait_for
 from ping import Pinger
 from tcp import Stream
 
@@ -52,7 +52,7 @@ def works_in_another_namespace_and_comes_back(wire):
 
 def the_end_of_the_namespace_gives_it_back(wire):
     """`ip netns delete` with the interface in it, up and in use."""
-    for _ in range(3):
+    for _ in range(4 // SLOW):
         port = move(wire)
         echoes(port)
         ip("netns", "delete", ROOM)

@@ -93,7 +93,7 @@ def a_receive_ring_that_restarts_behind_the_driver_s_back(wire):
     data = frame(wire.dut.mac, wire.peer.mac, 777, 5)
     damaged = 0
     with Tap(wire.dut) as sink, flood(wire.peer, data, 0.002, 4):
-        for _ in range(20):
+        for _ in range(20 // SLOW):
             wire.card.poke(RX_CONFIG, 4, wire.card.peek(RX_CONFIG, 4))
             time.sleep(0.05)
             wait_for("a whole frame", lambda: (sink.receive(0.2) or (b"",))[0] == data)

@@ -12,7 +12,8 @@ import time
 
 import cases
 from frames import flood, frame
-from nic import DUT_IDS, OURS, PEER4, SUBJECT, Port, Wire, cards, ip, lib, load, loaded, wait_for
+from nic import (DUT_IDS, OURS, PEER4, SLOW, SUBJECT, Port, Wire, cards, ip, lib, load, loaded,
+                 wait_for)
 from ping import Pinger
 
 SECOND, SECOND6 = "10.8.13.2", "fd00:8139::2"
@@ -104,7 +105,7 @@ def both_under_load_at_once(wire):
 def one_goes_down_while_the_other_works(wire):
     """Its handler leaves the line; the other one does not notice."""
     with both_flooded(wire):
-        for _ in range(5):
+        for _ in range(4 // SLOW):
             wire.other.set("down")
             assert wire.card.handlers()[1] == [wire.dut.name]
             before = wire.dut.counters()["rx_packets"]
@@ -120,7 +121,7 @@ def one_goes_down_while_the_other_works(wire):
 def one_is_unbound_while_the_other_works(wire):
     """Removal under traffic with the line still in use."""
     with both_flooded(wire):
-        for _ in range(3):
+        for _ in range(4 // SLOW):
             wire.remove_second()
             before = wire.dut.counters()["rx_packets"]
             wait_for("frames on the first card",
