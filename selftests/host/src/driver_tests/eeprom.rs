@@ -35,7 +35,7 @@ impl Memory {
         if let Some((word, left)) = &mut self.output {
             if *left > 0 {
                 *left -= 1;
-                self.answer = *word >> *left & 1 != 0;
+                self.answer = (*word >> *left) & 1 != 0;
             }
             return;
         }
@@ -43,7 +43,7 @@ impl Memory {
             self.started = data;
             return;
         }
-        self.input = self.input << 1 | u32::from(data);
+        self.input = (self.input << 1) | u32::from(data);
         self.taken += 1;
         if self.taken == 2 + self.address_bits {
             assert_eq!(self.input >> self.address_bits, 0b10, "not a read");

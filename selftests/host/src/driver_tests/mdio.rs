@@ -32,7 +32,7 @@ impl Bus {
     fn number(&self, from: usize, count: usize) -> usize {
         let bits = &self.bits[from..from + count];
         bits.iter()
-            .fold(0, |number, &bit| number << 1 | usize::from(bit))
+            .fold(0, |number, &bit| (number << 1) | usize::from(bit))
     }
 
     fn rise(&mut self, data: Option<bool>) {
@@ -58,7 +58,7 @@ impl Bus {
             // The first bit of the turnaround belongs to nobody, the second is a zero.
             self.answer = match len {
                 15 => Some(false),
-                16..=31 => Some(registers[register] >> (31 - len) & 1 != 0),
+                16..=31 => Some((registers[register] >> (31 - len)) & 1 != 0),
                 _ => None,
             };
         }

@@ -78,7 +78,7 @@ fn the_best_common_mode_wins() {
 fn a_partner_that_acknowledged_negotiates() {
     assert_eq!(Link::decode(QEMU).partner & mode::AUTONEG, 0);
     let link = Link::decode(Registers {
-        partner: QEMU.partner | 1 << 14,
+        partner: QEMU.partner | (1 << 14),
         ..QEMU
     });
     assert_ne!(link.partner & mode::AUTONEG, 0);

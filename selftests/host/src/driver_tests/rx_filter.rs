@@ -66,10 +66,10 @@ proptest! {
     #[test]
     fn a_group_sets_its_bit_and_no_other(groups: Vec<[u8; 6]>) {
         let filter = groups.iter().fold(Filter::station(), |filter, group| filter.group(group));
-        let wanted = groups.iter().fold(0u64, |table, group| table | 1 << hash(group));
+        let wanted = groups.iter().fold(0u64, |table, group| table | (1 << hash(group)));
         prop_assert_eq!(filter.table, wanted);
         prop_assert_eq!(filter.multicast, !groups.is_empty());
         let (low, high) = filter.words();
-        prop_assert_eq!(u64::from(low) | u64::from(high) << 32, wanted);
+        prop_assert_eq!(u64::from(low) | (u64::from(high) << 32), wanted);
     }
 }

@@ -7,7 +7,7 @@ const OK: u16 = 0x0001;
 const RING: usize = RING_LEN as usize;
 
 fn header(status: u16, stored: u16) -> u32 {
-    u32::from(stored) << 16 | u32::from(status)
+    (u32::from(stored) << 16) | u32::from(status)
 }
 
 /// A position at the beginning, with `cbr` observed.

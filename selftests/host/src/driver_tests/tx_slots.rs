@@ -47,7 +47,7 @@ struct World<'a> {
     arms: usize,
 }
 
-impl<'a> World<'a> {
+impl World<'_> {
     fn new(limit: Limit) -> Self {
         World {
             oracle: None,
