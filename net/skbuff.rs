@@ -91,11 +91,16 @@ impl SkBuff {
         unsafe { (*self.as_raw()).len }
     }
 
-    /// Frees the packet: it reached its destination. Any context but a hard interrupt.
+    /// Frees the packet: it reached its destination. Any context.
     #[inline]
     pub(crate) fn consume(self) {
         // SAFETY: `into_raw` hands over the only reference count, which the call gives up.
-        unsafe { bindings::consume_skb(self.into_raw().as_ptr()) };
+        unsafe {
+            bindings::dev_kfree_skb_any_reason(
+                self.into_raw().as_ptr(),
+                bindings::skb_drop_reason_SKB_CONSUMED,
+            )
+        };
     }
 
     /// Frees the packet: it was lost, and this is why. Any context.

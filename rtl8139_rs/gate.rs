@@ -150,6 +150,8 @@ impl Up {
         let mut gate = self.gate.lock();
         let value = gate.mask.close();
         gate.events = 0;
+        // Whether it answers is found out anew by who starts it the next time.
+        gate.gone = false;
         write_mask(hw, value);
     }
 

@@ -85,8 +85,9 @@ impl IntrMask {
     /// Creates the shadow of a chip that may not interrupt yet. With `timer` its timer is used.
     pub(crate) const fn new(timer: bool) -> Self {
         Self {
+            // The chip that needs its timer for the link has another meaning for the other bit.
             rare: if timer {
-                RARE_EVENTS | bits::TIMEOUT
+                bits::SYSTEM_ERROR | bits::TIMEOUT
             } else {
                 RARE_EVENTS
             },

@@ -120,7 +120,7 @@ impl<T: Operations> Device<T> {
     /// interrupts off), for as long as it uses the answer.
     #[inline]
     pub(in crate::net) unsafe fn running(&self) -> Option<&Running<T>> {
-        // ORDERING: Acquire pairs with the release in `Running::publish`: who sees the pointer sees
+        // ORDERING: Acquire pairs with the release in `Running::open`: who sees the pointer sees
         // the value behind it.
         let running = self.area().running.load(Acquire);
         // SAFETY: By the invariant of `Private` the value is valid as long as the caller's lock or

@@ -150,6 +150,7 @@ impl<T: Operations> Table<T> {
         };
         // SAFETY: The core hands over the packet, of which nobody else has a reference.
         let skb = unsafe { SkBuff::from_raw(skb) };
+        let given = skb.as_raw();
         // SAFETY: The device is one of ours.
         let dev = unsafe { Device::<T>::from_raw(dev) };
 
@@ -171,10 +172,15 @@ impl<T: Operations> Table<T> {
                 skb.drop_reason(reason);
                 bindings::netdev_tx_NETDEV_TX_OK
             }
-            Xmit::Busy(skb) => {
+            Xmit::Busy(skb) if core::ptr::eq(skb.as_raw(), given) => {
                 // The core has kept its pointer, and owns the packet again.
                 let _ = skb.into_raw();
                 bindings::netdev_tx_NETDEV_TX_BUSY
+            }
+            // Another packet than the one that was given, which the driver has kept.
+            Xmit::Busy(skb) => {
+                skb.drop_reason(DropReason::NotSpecified);
+                bindings::netdev_tx_NETDEV_TX_OK
             }
         }
     }
