@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -39,6 +40,14 @@ def equal(seen, expected, what=""):
                 f"number {at}: expected {right!r}, seen {wrong!r}"
             )
     assert seen == expected, f"{what}: expected {expected!r}, seen {seen!r}"
+
+
+def settles(look, expected, what, limit=5):
+    """Asserts what `look()` comes to answer, for what the kernel does by a work item of its own."""
+    deadline = time.monotonic() + limit
+    while (seen := look()) != expected and time.monotonic() < deadline:
+        time.sleep(0.01)
+    equal(seen, expected, what)
 
 
 def by_subject(theirs, ours, why):

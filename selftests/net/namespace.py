@@ -9,7 +9,7 @@ import time
 
 import packet
 import topology
-from harness import equal, main
+from harness import equal, lib, main
 from packet import ETH_P_ALL, PROBE, bind, errno_of, getname, open_socket
 from topology import MAC_A, MAC_B, Pair
 from twin import Injector, drain, probe
@@ -143,6 +143,8 @@ def test_wildcard_across_move():
     topology.ip(f"link set va netns {far.path}")
     with far:
         topology.set_up("va")
+    # A work item follows the carrier; until then what is sent is dropped.
+    lib.wait_for(lambda: topology.flags("vb") & topology.IFF_RUNNING, 10, "the link")
     packet.send(packet.reference(), probe(payload=b"2"), packet.address(pair.b, PROBE))
     equal([f.data[14:15] for f in drain(here)], [b"1"], "where va was")
     equal([f.data[14:15] for f in drain(there)], [b"2"], "where va is")
