@@ -388,7 +388,7 @@ def interactive_shell(options, folder, kvm):
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/vm", add_help=False)
     parser.add_argument("--kernel", default="stock", choices=("stock", "debug"))
-    parser.add_argument("--modules", default=os.environ.get("MODULES", "rtl8139_rs af_rpacket"))
+    parser.add_argument("--modules", default=os.environ.get("MODULES") or "rtl8139_rs af_rpacket")
     parser.add_argument("--nics", default=os.environ.get("NICS") or "rtl8139,e1000")
     parser.add_argument("--machine", default="q35", choices=("q35", "pc"))
     parser.add_argument("--cpus", type=int, default=2)

@@ -285,8 +285,9 @@ def captures():
         sniffer = subprocess.Popen(
             ["ip", "netns", "exec", "dut", "rpsniff", "--family", FAMILY, "-i", "eth0", "-n", "-e",
              "-U", "--print", "-w", CAPTURE], stdout=out, stderr=subprocess.PIPE, text=True)
+    # With the usual snapshot length its ring has room for seven frames only.
     tcpdump = subprocess.Popen(
-        ["ip", "netns", "exec", "peer", "tcpdump", "-i", "eth1", "-n", "-U",
+        ["ip", "netns", "exec", "peer", "tcpdump", "-i", "eth1", "-n", "-U", "-s", "2048",
          "--immediate-mode", "-Z", "root", "-w", OTHER_END],
         stderr=subprocess.PIPE, text=True)
     result = {}
