@@ -86,18 +86,17 @@ pub(super) fn sendmsg(
         linear: u32::from(header_len),
         len: length,
     };
-    let mut frame = sock.allocate(&device, space, message.dont_wait(), context)?;
-    let header = if raw {
-        frame.shift(u32::from(header_len))?;
+    let mut packet = sock.allocate(&device, space, message.dont_wait(), context)?;
+    if raw {
+        packet.shift(u32::from(header_len))?;
         if limits.is_ambiguous(len) {
-            frame.reset_network_header();
+            packet.reset_network_header();
         }
-        0
     } else {
         let address = destination.as_ref().map(|to| to.address.as_slice());
-        frame.build_header(Be16::from_raw(protocol), address, length)?
-    };
-    frame.copy_from(message, header, length, context)?;
+        packet.build_header(Be16::from_raw(protocol), address, length)?;
+    }
+    let mut frame = packet.fill(message, context)?;
 
     if frame.len() == 0 || (raw && !frame.has_valid_header()) {
         return Err(EINVAL);

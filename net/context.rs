@@ -58,9 +58,10 @@ impl Rtnl<'_> {
         Self(PhantomData, NotThreadSafe)
     }
 
-    /// A task that holds a mutex may sleep.
+    /// A task that holds a mutex may sleep. The proof borrows this token: whoever uses it to take a
+    /// spinlock has no second one to sleep with.
     #[inline]
-    pub(crate) fn process(&self) -> Process<'_> {
+    pub(crate) fn process(&mut self) -> Process<'_> {
         // SAFETY: RTNL is a mutex, so its holder is in process context; callbacks that run under RTNL
         // in an atomic section receive no `Rtnl` token.
         unsafe { Process::assume() }

@@ -144,7 +144,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     #[expect(clippy::type_complexity)]
     fn open(
         &self,
-        cx: &Locked<'_, Self>,
+        cx: &mut Locked<'_, Self>,
     ) -> Result<Parts<impl PinInit<Self::Up, Error>, Self::Rx, Self::Tx>>;
 
     /// Resets, programs and starts the hardware, with its interrupt masked.
@@ -196,14 +196,19 @@ pub(crate) trait Operations: Sized + Send + Sync {
     }
 
     /// Does the deferred work `events`, some time after they were scheduled; only while up.
-    fn work(&self, _cx: &Locked<'_, Self>, _up: &Self::Up, _events: Events) {
+    fn work(&self, _cx: &mut Locked<'_, Self>, _up: &Self::Up, _events: Events) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Sets the receive filter (`ndo_set_rx_mode_async`); only while up.
     ///
     /// The core calls it after each open, and calls it again with a growing delay when it fails.
-    fn set_rx_mode(&self, _cx: &Locked<'_, Self>, _up: &Self::Up, _mode: &RxMode<'_>) -> Result {
+    fn set_rx_mode(
+        &self,
+        _cx: &mut Locked<'_, Self>,
+        _up: &Self::Up,
+        _mode: &RxMode<'_>,
+    ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -211,7 +216,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     /// interface's.
     fn set_mac_address(
         &self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
         _up: Option<&Self::Up>,
         _mac: &[u8; 6],
     ) -> Result {
@@ -226,7 +231,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     /// Reads a register of a transceiver (`SIOCGMIIREG`). `phy` is below 64, `reg` below 32.
     fn mii_read(
         &self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
         _up: Option<&Self::Up>,
         _phy: u8,
         _reg: u8,
@@ -237,7 +242,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     /// Writes a register of a transceiver (`SIOCSMIIREG`). `phy` is below 64, `reg` below 32.
     fn mii_write(
         &self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
         _up: Option<&Self::Up>,
         _phy: u8,
         _reg: u8,
@@ -249,7 +254,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     /// Switches features of the hardware. On success the core keeps `features` as the current ones.
     fn set_features(
         &self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
         _up: Option<&Self::Up>,
         _features: Features,
     ) -> Result {
@@ -257,7 +262,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     }
 
     /// Prepares for a new MTU, which is inside the limits of [`Config::mtu`].
-    fn change_mtu(&self, _cx: &Locked<'_, Self>, _up: Option<&Self::Up>, _mtu: u32) -> Result {
+    fn change_mtu(&self, _cx: &mut Locked<'_, Self>, _up: Option<&Self::Up>, _mtu: u32) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -248,24 +248,28 @@ pub(crate) trait Operations<T: driver::Operations> {
 
     /// Fills in the register dump, of [`Operations::REGISTERS_LEN`] bytes, and returns the version of
     /// its layout.
-    fn registers(_this: &T, _cx: &Locked<'_, T>, _up: Option<&T::Up>, _dump: &mut [u8]) -> u32 {
+    fn registers(_this: &T, _cx: &mut Locked<'_, T>, _up: Option<&T::Up>, _dump: &mut [u8]) -> u32 {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Whether there is a link, as the hardware says now. By default, what the stack believes.
-    fn link(_this: &T, _cx: &Locked<'_, T>, _up: Option<&T::Up>) -> bool {
+    fn link(_this: &T, _cx: &mut Locked<'_, T>, _up: Option<&T::Up>) -> bool {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Reports the settings of the link.
-    fn link_settings(_this: &T, _cx: &Locked<'_, T>, _up: Option<&T::Up>) -> Result<LinkSettings> {
+    fn link_settings(
+        _this: &T,
+        _cx: &mut Locked<'_, T>,
+        _up: Option<&T::Up>,
+    ) -> Result<LinkSettings> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Changes the settings of the link. Nothing about them was checked.
     fn set_link_settings(
         _this: &T,
-        _cx: &Locked<'_, T>,
+        _cx: &mut Locked<'_, T>,
         _up: Option<&T::Up>,
         _settings: &LinkSettings,
     ) -> Result {
@@ -273,7 +277,7 @@ pub(crate) trait Operations<T: driver::Operations> {
     }
 
     /// Negotiates the link anew (`ethtool -r`).
-    fn restart_autoneg(_this: &T, _cx: &Locked<'_, T>, _up: Option<&T::Up>) -> Result {
+    fn restart_autoneg(_this: &T, _cx: &mut Locked<'_, T>, _up: Option<&T::Up>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -381,15 +385,16 @@ impl<T: driver::Operations> Table<T> {
     /// returns.
     unsafe fn with<R>(
         dev: *mut net_device,
-        f: impl FnOnce(&T, &Locked<'_, T>, Option<&T::Up>) -> R,
+        f: impl FnOnce(&T, &mut Locked<'_, T>, Option<&T::Up>) -> R,
     ) -> R {
         // CAST: The types are one in C; the other one is complete.
         // SAFETY: The caller guarantees it.
         let dev = unsafe { driver::Device::<T>::from_raw(dev.cast()) };
         // SAFETY: The core calls ethtool callbacks of a device that asked for it with the instance lock
         // held; nothing is dropped before `ndo_stop()`, which takes the lock, too.
-        let cx = unsafe { Locked::assume(dev) };
-        f(dev.private(), &cx, cx.up())
+        let mut cx = unsafe { Locked::assume(dev) };
+        let up = cx.up();
+        f(dev.private(), &mut cx, up)
     }
 
     /// `get_link()`.

@@ -21,7 +21,6 @@ use crate::{
     bindings,
     ext::dma,
     net::{
-        context::BottomHalf,
         driver::{
             Device,
             Events,
@@ -128,7 +127,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         from: &Coherent<[u8]>,
         offset: usize,
         len: u32,
-    ) -> Result<SkBuff> {
+    ) -> Result<Incoming> {
         self.copy_frame_in_two(from, (offset, len), (0, 0))
     }
 
@@ -140,7 +139,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         from: &Coherent<[u8]>,
         head: (usize, u32),
         tail: (usize, u32),
-    ) -> Result<SkBuff> {
+    ) -> Result<Incoming> {
         let len = head.1.checked_add(tail.1).ok_or(EINVAL)?;
         if len < bindings::ETH_HLEN {
             return Err(EINVAL);
@@ -153,7 +152,7 @@ impl<'a, T: Operations> Poll<'a, T> {
 
     /// As [`Poll::copy_frame`], for a frame in ordinary memory.
     #[inline]
-    pub(crate) fn copy_slice(&mut self, frame: &[u8]) -> Result<SkBuff> {
+    pub(crate) fn copy_slice(&mut self, frame: &[u8]) -> Result<Incoming> {
         let len = u32::try_from(frame.len())?;
         if len < bindings::ETH_HLEN {
             return Err(EINVAL);
@@ -172,7 +171,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         &mut self,
         head: (*const u8, u32),
         tail: (*const u8, u32),
-    ) -> Result<SkBuff> {
+    ) -> Result<Incoming> {
         // SAFETY: By the type invariant this is the poll of the device's NAPI; the caller guarantees
         // the rest.
         let skb = unsafe {
@@ -185,8 +184,9 @@ impl<'a, T: Operations> Poll<'a, T> {
             )
         };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        // INVARIANT: The call has set device, protocol and packet type.
         // SAFETY: The call made a packet, with one reference, for us.
-        Ok(unsafe { SkBuff::from_raw(skb) })
+        Ok(Incoming(unsafe { SkBuff::from_raw(skb) }))
     }
 
     /// Frees a packet that was sent. Cheaper here than [`SkBuff::consume`].
@@ -252,14 +252,16 @@ impl<'a, T: Operations> Poll<'a, T> {
         // SAFETY: By the type invariant this is softirq with interrupts enabled.
         unsafe { self.dev.schedule_work(events) };
     }
-
-    /// Proof that bottom halves are disabled.
-    #[inline]
-    pub(crate) fn bottom_half(&self) -> BottomHalf<'_> {
-        // SAFETY: By the type invariant bottom halves are disabled while `self` exists.
-        unsafe { BottomHalf::assume() }
-    }
 }
+
+/// A received packet, ready for the stack: see [`Poll::copy_frame`].
+///
+/// # Invariants
+///
+/// The packet is what the stack expects from a driver: of an interface, with protocol and packet type
+/// set, and the data after the Ethernet header, which is in the linear part.
+#[must_use = "a packet that is not given to the stack is dropped without a reason"]
+pub(crate) struct Incoming(SkBuff);
 
 /// The permission to receive one frame. One that is neither used nor skipped is given back.
 #[must_use = "a slot that is not used is given back"]
@@ -269,14 +271,11 @@ pub(crate) struct Slot<'p, 'a, T: Operations> {
 
 impl<T: Operations> Slot<'_, '_, T> {
     /// Gives a packet to the stack: `napi_gro_receive()`.
-    ///
-    /// It must come from [`Poll::copy_frame`], or have gone through
-    /// [`SkBuff::set_ethernet_protocol`].
     #[inline]
-    pub(crate) fn receive(self, skb: SkBuff) {
+    pub(crate) fn receive(self, packet: Incoming) {
         // SAFETY: By the invariant of `Poll` this is the poll of that NAPI; the packet and its only
         // reference are given away.
-        unsafe { bindings::napi_gro_receive(self.poll.napi(), skb.into_raw().as_ptr()) };
+        unsafe { bindings::napi_gro_receive(self.poll.napi(), packet.0.into_raw().as_ptr()) };
         self.skip();
     }
 

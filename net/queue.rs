@@ -22,7 +22,6 @@ use crate::{
     bindings,
     ext::dma,
     net::{
-        context::BottomHalf,
         device::Device,
         driver,
         skbuff::{
@@ -123,14 +122,6 @@ impl<'a> TxQueue<'a> {
     #[inline]
     pub(crate) fn dev(&self) -> &'a Device {
         self.dev
-    }
-
-    /// Proof that bottom halves are disabled.
-    #[inline]
-    pub(crate) fn bottom_half(&self) -> BottomHalf<'a> {
-        // SAFETY: By the type invariant bottom halves are disabled, or interrupts, which keeps softirqs
-        // away as well.
-        unsafe { BottomHalf::assume() }
     }
 
     /// Stops the queue: no frame comes until it is woken.

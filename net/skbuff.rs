@@ -10,10 +10,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-use crate::{
-    bindings,
-    net::device::Device, //
-};
+use crate::bindings;
 use core::{
     mem::ManuallyDrop,
     ptr::NonNull, //
@@ -132,26 +129,6 @@ impl SkBuff {
         let ptr = unsafe { bindings::skb_clone(self.as_raw(), bindings::GFP_ATOMIC) };
         // INVARIANT: A new clone has one reference count, which the call handed to us.
         NonNull::new(ptr).map(Self)
-    }
-
-    /// Finds out protocol and packet type of a received Ethernet frame, and moves past its header:
-    /// `eth_type_trans()`.
-    ///
-    /// The linear part must hold an Ethernet header, which the caller has made sure of by building
-    /// the frame with at least `ETH_HLEN` bytes; a shorter frame is refused with `EINVAL`.
-    #[inline]
-    pub(crate) fn set_ethernet_protocol(&mut self, dev: &Device) -> Result {
-        // SAFETY: By the type invariant the packet is valid.
-        let linear = unsafe { (*self.as_raw()).len.wrapping_sub((*self.as_raw()).data_len) };
-        if linear < bindings::ETH_HLEN {
-            return Err(EINVAL);
-        }
-        // SAFETY: The packet is valid and ours, its linear part holds the header that the call reads,
-        // and the device is valid by its own invariant.
-        let protocol = unsafe { bindings::eth_type_trans(self.as_raw(), dev.as_raw()) };
-        // SAFETY: The packet is valid and ours.
-        unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_mut().protocol = protocol };
-        Ok(())
     }
 }
 

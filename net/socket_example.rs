@@ -271,7 +271,7 @@ impl Operations<Probe> for ProbeOperations {
         };
         let mut packet = sock.allocate(&device, space, message.dont_wait(), context)?;
         packet.shift(u32::from(header))?;
-        packet.copy_from(message, 0, size, context)?;
+        let mut packet = packet.fill(message, context)?;
         if !packet.has_valid_header() {
             return Err(EINVAL);
         }

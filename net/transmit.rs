@@ -7,12 +7,14 @@
 //! 1. read what the socket and the control messages ask for: a [`Cookie`];
 //! 2. allocate an [`Outgoing`] packet ([`Sock::allocate`]), charged to the socket, with room for the
 //!    headers of the device;
-//! 3. have the device build its header ([`Outgoing::build_header`]), or take it from the user
-//!    ([`Outgoing::push`]);
-//! 4. copy the data ([`Outgoing::copy_from`]) and check what the user gave as header
-//!    ([`Outgoing::has_valid_header`]);
-//! 5. fill in what is below the socket layer ([`Outgoing::prepare`]), find the headers
-//!    ([`Outgoing::parse_headers`]), and hand it over ([`Outgoing::transmit`]).
+//! 3. have the device build its header ([`Outgoing::build_header`]), or make room for the one that
+//!    is in the user's data ([`Outgoing::shift`]);
+//! 4. copy the data ([`Outgoing::fill`]), which makes it a [`Frame`], and check what the user gave as
+//!    header ([`Frame::has_valid_header`]);
+//! 5. fill in what is below the socket layer ([`Frame::prepare`]), find the headers
+//!    ([`Frame::parse_headers`]), and hand it over ([`Frame::transmit`]).
+//!
+//! Only a [`Frame`] can be sent, so memory of the kernel that nobody has written never goes out.
 //!
 //! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
 //! [`include/net/sock.h`](srctree/include/net/sock.h)
@@ -146,43 +148,36 @@ impl<T: Protocol> Sock<T> {
         Ok(Outgoing {
             packet,
             device: ARef::from(device),
+            header: 0,
         })
     }
 }
 
-/// A packet that is being made, for one device.
+/// A packet that is being made, for one device; its data is not set yet.
 ///
 /// Dropped, it is freed: a packet that was not finished is not a loss.
+///
+/// # Invariants
+///
+/// Of the packet's data the first `header` bytes are set.
 pub(crate) struct Outgoing {
     packet: SkBuff,
     device: ARef<Device>,
+    header: u32,
 }
 
 impl Outgoing {
-    /// The device that the packet is for.
-    #[inline]
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
-    }
-
-    /// The length of what is there by now, headers included.
-    #[inline]
-    pub(crate) fn len(&self) -> u32 {
-        self.packet.len()
-    }
-
-    /// Has the device put its header before the data, and returns how many bytes that are
-    /// (`dev_hard_header()`).
+    /// Has the device put its header before the data (`dev_hard_header()`).
     ///
-    /// `destination` is the link-layer address, if the caller has one; it must be as long as addresses of
-    /// the device are, or longer. `EINVAL` if it is shorter, if the header does not fit into the headroom, or if
-    /// the device cannot make one without an address.
+    /// `destination` is the link-layer address, if the caller has one; it must be as long as addresses
+    /// of the device are, or longer. `EINVAL` if it is shorter, if the header does not fit into the
+    /// headroom, or if the device cannot make one without an address.
     pub(crate) fn build_header(
         &mut self,
         protocol: Be16,
         destination: Option<&[u8]>,
         len: u32,
-    ) -> Result<u32> {
+    ) -> Result {
         // The device reads as many bytes as its addresses have: at most all of these.
         let mut address = [0u8; bindings::MAX_ADDR_LEN as usize];
         if let Some(bytes) = destination {
@@ -215,19 +210,8 @@ impl Outgoing {
                 len,
             )
         };
-        u32::try_from(result).map_err(|_| EINVAL)
-    }
-
-    /// Moves the data pointer `len` bytes towards the front, into the headroom. The bytes that are
-    /// gained are not set yet.
-    ///
-    /// Fails with `EINVAL` when there is less room.
-    pub(crate) fn push(&mut self, len: u32) -> Result {
-        if self.headroom() < len {
-            return Err(EINVAL);
-        }
-        // SAFETY: The packet is ours, and the room was checked.
-        unsafe { bindings::skb_push(self.packet.as_raw(), len) };
+        // INVARIANT: The device has put so many bytes before the data, and has written them.
+        self.header = u32::try_from(result).map_err(|_| EINVAL)?;
         Ok(())
     }
 
@@ -250,27 +234,53 @@ impl Outgoing {
         self.packet.reset_network_header();
     }
 
-    /// Copies the next `len` bytes of the message into the packet, from `offset` on. May sleep.
+    /// Copies the next bytes of the message into the packet, as many as were allocated. May sleep.
     ///
-    /// Fails with `EFAULT` when the user's memory cannot be read, with `EINVAL` when the packet is
-    /// shorter than that.
-    pub(crate) fn copy_from(
-        &mut self,
+    /// Fails with `EFAULT` when the user's memory cannot be read.
+    pub(crate) fn fill(
+        self,
         message: &mut Message<'_>,
-        offset: u32,
-        len: u32,
         _context: &mut Process<'_>,
-    ) -> Result {
-        if offset.checked_add(len).ok_or(EINVAL)? > self.len() {
-            return Err(EINVAL);
-        }
-        let offset = c_int::try_from(offset).map_err(|_| EINVAL)?;
+    ) -> Result<Frame> {
+        let len = self.packet.len().checked_sub(self.header).ok_or(EINVAL)?;
+        let offset = c_int::try_from(self.header).map_err(|_| EINVAL)?;
         let len = c_int::try_from(len).map_err(|_| EINVAL)?;
         // SAFETY: The packet is ours and has those bytes; the message lends its iterator; the task may
         // sleep.
         to_result(unsafe {
             bindings::skb_copy_datagram_from_iter(self.packet.as_raw(), offset, message.iter(), len)
+        })?;
+        // INVARIANT: The header was set before, and the call has set all that is behind it.
+        Ok(Frame {
+            packet: self.packet,
+            device: self.device,
         })
+    }
+
+    #[inline]
+    fn headroom(&self) -> u32 {
+        // SAFETY: The packet is ours.
+        unsafe { bindings::skb_headroom(self.packet.as_raw()) }
+    }
+}
+
+/// A packet whose data is complete, for one device.
+///
+/// Dropped, it is freed: a packet that was not sent is not a loss.
+///
+/// # Invariants
+///
+/// All of the packet's data is set.
+pub(crate) struct Frame {
+    packet: SkBuff,
+    device: ARef<Device>,
+}
+
+impl Frame {
+    /// The length, headers included.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.packet.len()
     }
 
     /// Whether the packet begins with a header that the device can send. A short header may be filled
@@ -327,8 +337,8 @@ impl Outgoing {
 
     /// Hands the packet to the queueing discipline of its device (`dev_queue_xmit()`).
     ///
-    /// Fails with `EINVAL` when the packet is empty, with `ENOBUFS` when it was dropped there, with `ENETDOWN` when the device is down, and with the
-    /// other errors of the device. Process context.
+    /// Fails with `EINVAL` when the packet is empty, with `ENOBUFS` when it was dropped there, with
+    /// `ENETDOWN` when the device is down, and with the other errors of the device. Process context.
     pub(crate) fn transmit(self, _context: &mut Process<'_>) -> Result {
         let Self { packet, device } = self;
         if packet.len() == 0 {
@@ -339,12 +349,6 @@ impl Outgoing {
         // alive until it returns, and set in the packet here.
         let result = unsafe { bindings::packet_xmit(skb, device.as_raw()) };
         to_result(result)
-    }
-
-    #[inline]
-    fn headroom(&self) -> u32 {
-        // SAFETY: The packet is ours.
-        unsafe { bindings::skb_headroom(self.packet.as_raw()) }
     }
 }
 

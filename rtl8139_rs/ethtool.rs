@@ -40,7 +40,12 @@ impl Operations<Self> for Nic<'_> {
         }
     }
 
-    fn registers(this: &Self, _cx: &Locked<'_, Self>, _up: Option<&Up>, dump: &mut [u8]) -> u32 {
+    fn registers(
+        this: &Self,
+        _cx: &mut Locked<'_, Self>,
+        _up: Option<&Up>,
+        dump: &mut [u8],
+    ) -> u32 {
         // Reading has no side effect on any register.
         for (word, offset) in dump.chunks_exact_mut(4).zip((0..).step_by(4)) {
             let value = this.hw.bar.try_read32(offset).unwrap_or(0);
@@ -49,13 +54,13 @@ impl Operations<Self> for Nic<'_> {
         REGISTERS_VERSION
     }
 
-    fn link(this: &Self, _cx: &Locked<'_, Self>, _up: Option<&Up>) -> bool {
+    fn link(this: &Self, _cx: &mut Locked<'_, Self>, _up: Option<&Up>) -> bool {
         this.hw.has_link()
     }
 
     fn link_settings(
         this: &Self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
         _up: Option<&Up>,
     ) -> Result<LinkSettings> {
         let link = mii::Link::decode(this.hw.link_registers());
@@ -78,8 +83,8 @@ impl Operations<Self> for Nic<'_> {
 
     fn set_link_settings(
         this: &Self,
-        _cx: &Locked<'_, Self>,
-        _up: Option<&Up>,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
         settings: &LinkSettings,
     ) -> Result {
         if settings.port != Port::Mii || settings.phy_address != this.phy_address() {
@@ -107,10 +112,14 @@ impl Operations<Self> for Nic<'_> {
         if let Some(value) = writes.control {
             this.hw.write_phy(mii::Register::Control, value);
         }
+        // A forced mode holds at once, and need not change the link.
+        if up.is_some() {
+            this.check_link(cx.dev());
+        }
         Ok(())
     }
 
-    fn restart_autoneg(this: &Self, _cx: &Locked<'_, Self>, _up: Option<&Up>) -> Result {
+    fn restart_autoneg(this: &Self, _cx: &mut Locked<'_, Self>, _up: Option<&Up>) -> Result {
         let control = this.hw.read_phy(mii::Register::Control);
         let control = mii::restart_negotiation(control).ok_or(EINVAL)?;
         this.hw.write_phy(mii::Register::Control, control);

@@ -42,10 +42,19 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Whether the receive ring is to be looked at: the chip said so, or nobody said anything, which
-    /// is a poll that was not caused by an interrupt.
+    /// Whether the receive ring is to be looked at: the chip said so, or it is time to, or nobody
+    /// said anything, which is a poll that was not caused by an interrupt.
     pub(crate) fn concerns_rx(&self) -> bool {
-        self.events == 0 || self.events & intr_mask::RX_EVENTS != 0
+        self.events == 0 || self.events & (intr_mask::RX_EVENTS | bits::TIMEOUT) != 0
+    }
+
+    /// Whether the chip is to be told how far the ring was read, however little that is.
+    ///
+    /// A chip without room must be told at once, since nothing more comes that would have it told;
+    /// QEMU also holds back what it has queued until then. And a chip that has a wrong idea of the
+    /// position receives nothing and says nothing, so it is told from time to time.
+    pub(crate) fn wants_position(&self) -> bool {
+        self.events & (bits::RX_OVERFLOW | bits::TIMEOUT) != 0
     }
 
     /// Whether the transmit slots are to be looked at. A completion that nobody waits for is not.
@@ -86,12 +95,11 @@ fn write_mask(hw: &Hw<'_>, value: Option<u16>) {
 }
 
 impl Up {
-    /// A gate that is closed, for a receiver that accepts `filter`. With `timer` the chip's timer is
-    /// used.
-    pub(crate) fn new(filter: Filter, timer: bool) -> impl PinInit<Self, Error> {
+    /// A gate that is closed, for a receiver that accepts `filter`. `polls_link` is that of the chip.
+    pub(crate) fn new(filter: Filter, polls_link: bool) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             gate <- new_spinlock_irq!(Gate {
-                mask: IntrMask::new(timer),
+                mask: IntrMask::new(polls_link),
                 events: 0,
                 filter,
                 filter_is_new: false,

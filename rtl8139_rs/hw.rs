@@ -79,8 +79,14 @@ pub(crate) enum Transceiver {
     External(u8),
 }
 
-/// Ticks of the timer between two looks at a link that does not report its changes: a second.
-const LINK_POLL_TICKS: u32 = 33_000_000;
+/// Ticks of the timer in a second: it counts with the clock of the bus.
+const TICKS_PER_SECOND: u32 = 33_000_000;
+
+/// How long the timer takes where the link must be polled.
+const LINK_POLL_TICKS: u32 = TICKS_PER_SECOND;
+
+/// How long it takes elsewhere: so seldom costs nothing.
+const CARE_TICKS: u32 = 8 * TICKS_PER_SECOND;
 
 /// The chip.
 pub(crate) struct Hw<'bound> {
@@ -144,12 +150,16 @@ impl<'bound> Hw<'bound> {
         self.board == Board::Rtl8129
     }
 
-    /// Has the timer interrupt when the link is to be looked at.
-    pub(crate) fn start_link_timer(&self) {
-        if self.polls_link() {
-            self.bar.write_reg(regs::TIMERINT::from(LINK_POLL_TICKS));
-            self.bar.write_reg(regs::TCTR::zeroed());
-        }
+    /// Has the timer interrupt when the chip is to be looked after, and the link where it does not
+    /// report its changes.
+    pub(crate) fn start_timer(&self) {
+        let ticks = if self.polls_link() {
+            LINK_POLL_TICKS
+        } else {
+            CARE_TICKS
+        };
+        self.bar.write_reg(regs::TIMERINT::from(ticks));
+        self.bar.write_reg(regs::TCTR::zeroed());
     }
 
     /// Runs `f` with the configuration registers unlocked.

@@ -42,7 +42,7 @@ pub(crate) mod bits {
     pub(crate) const LINK_CHANGE: u16 = 1 << 5;
     /// The receive FIFO has no room.
     pub(crate) const RX_FIFO_OVERFLOW: u16 = 1 << 6;
-    /// The chip's timer.
+    /// The chip's timer: it is time to look after chip and link.
     pub(crate) const TIMEOUT: u16 = 1 << 14;
     /// An error on the PCI bus.
     pub(crate) const SYSTEM_ERROR: u16 = 1 << 15;
@@ -63,7 +63,7 @@ const RX_INTERRUPTS: u16 = RX_EVENTS & !bits::RX_OVERFLOW;
 pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
 
 /// The events that come seldom and are never masked while the interface is up.
-const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR;
+const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR | bits::TIMEOUT;
 
 /// All events that this driver knows what to do about.
 pub(crate) const KNOWN_EVENTS: u16 = RX_EVENTS | TX_EVENTS | RARE_EVENTS;
@@ -82,12 +82,12 @@ pub(crate) struct IntrMask {
 }
 
 impl IntrMask {
-    /// Creates the shadow of a chip that may not interrupt yet. With `timer` its timer is used.
-    pub(crate) const fn new(timer: bool) -> Self {
+    /// Creates the shadow of a chip that may not interrupt yet. One whose link must be polled has
+    /// another meaning for the bit of the link.
+    pub(crate) const fn new(polls_link: bool) -> Self {
         Self {
-            // The chip that needs its timer for the link has another meaning for the other bit.
-            rare: if timer {
-                bits::SYSTEM_ERROR | bits::TIMEOUT
+            rare: if polls_link {
+                RARE_EVENTS & !bits::LINK_CHANGE
             } else {
                 RARE_EVENTS
             },

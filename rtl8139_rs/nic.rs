@@ -193,7 +193,7 @@ impl<'bound> Nic<'bound> {
     }
 
     /// Finds out whether there is a link, and tells the stack and the log of a change.
-    fn check_link(&self, dev: &driver::Device<Self>) {
+    pub(crate) fn check_link(&self, dev: &driver::Device<Self>) {
         let up = self.hw.has_link();
         let link = mii::Link::decode(self.hw.link_registers());
         // ORDERING: Relaxed, see where it is read.
@@ -230,7 +230,7 @@ impl<'bound> Nic<'bound> {
     }
 
     /// Resets the chip, with all frames in flight.
-    fn recover(&self, cx: &Locked<'_, Self>) {
+    fn recover(&self, cx: &mut Locked<'_, Self>) {
         self.counters.resets.increment();
         if let Err(error) = cx.restart() {
             netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
@@ -281,7 +281,7 @@ impl driver::Operations for Nic<'_> {
         );
     }
 
-    fn open(&self, cx: &Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
+    fn open(&self, cx: &mut Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
         let errors = cx.dev().features().contains(Features::RXALL);
         Ok(Parts {
             up: Up::new(
@@ -317,7 +317,7 @@ impl driver::Operations for Nic<'_> {
         drop(missed);
 
         self.check_link(dev);
-        self.hw.start_link_timer();
+        self.hw.start_timer();
         Ok(())
     }
 
@@ -367,7 +367,11 @@ impl driver::Operations for Nic<'_> {
             }
         }
         if notes.events & bits::TIMEOUT != 0 {
-            napi.schedule_work(LINK);
+            if self.hw.polls_link() {
+                napi.schedule_work(LINK);
+            } else {
+                self.hw.start_timer();
+            }
         }
         if notes.events & bits::SYSTEM_ERROR != 0 {
             napi.schedule_work(BUS_ERROR);
@@ -394,7 +398,7 @@ impl driver::Operations for Nic<'_> {
         cx.schedule_work(RESET);
     }
 
-    fn work(&self, cx: &Locked<'_, Self>, _up: &Up, events: Events) {
+    fn work(&self, cx: &mut Locked<'_, Self>, _up: &Up, events: Events) {
         if events.contains(GONE) {
             netdev_err!(cx.dev(), "the device does not answer any more\n");
             cx.dev().carrier_off();
@@ -403,7 +407,7 @@ impl driver::Operations for Nic<'_> {
         }
         if events.contains(LINK) {
             self.check_link(cx.dev());
-            self.hw.start_link_timer();
+            self.hw.start_timer();
         }
         if events.contains(BUS_ERROR) {
             self.clear_bus_error();
@@ -413,14 +417,19 @@ impl driver::Operations for Nic<'_> {
         }
     }
 
-    fn set_rx_mode(&self, cx: &Locked<'_, Self>, up: &Up, mode: &RxMode<'_>) -> Result {
+    fn set_rx_mode(&self, cx: &mut Locked<'_, Self>, up: &Up, mode: &RxMode<'_>) -> Result {
         up.set_filter(Self::filter(mode, cx.dev().features()));
         // The ring is emptied by a change, so the change is made by who owns the ring.
         cx.dev().kick_napi(&cx.process());
         Ok(())
     }
 
-    fn set_mac_address(&self, _cx: &Locked<'_, Self>, up: Option<&Up>, mac: &[u8; 6]) -> Result {
+    fn set_mac_address(
+        &self,
+        _cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        mac: &[u8; 6],
+    ) -> Result {
         // A chip that is down is told when it goes up.
         if up.is_some() {
             self.hw.set_mac(mac);
@@ -432,7 +441,13 @@ impl driver::Operations for Nic<'_> {
         self.phy_address()
     }
 
-    fn mii_read(&self, _cx: &Locked<'_, Self>, up: Option<&Up>, phy: u8, reg: u8) -> Result<u16> {
+    fn mii_read(
+        &self,
+        _cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        phy: u8,
+        reg: u8,
+    ) -> Result<u16> {
         if up.is_none() {
             return Err(EINVAL);
         }
@@ -448,7 +463,7 @@ impl driver::Operations for Nic<'_> {
 
     fn mii_write(
         &self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
         up: Option<&Up>,
         phy: u8,
         reg: u8,
@@ -469,7 +484,12 @@ impl driver::Operations for Nic<'_> {
         Ok(())
     }
 
-    fn set_features(&self, cx: &Locked<'_, Self>, up: Option<&Up>, features: Features) -> Result {
+    fn set_features(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        features: Features,
+    ) -> Result {
         if let Some(up) = up {
             up.set_filter(Filter {
                 errors: features.contains(Features::RXALL),

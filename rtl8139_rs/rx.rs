@@ -146,9 +146,7 @@ impl Nic<'_> {
             }
         }
 
-        // A chip without room must be told at once, since nothing more comes that would have it
-        // told; QEMU also holds back what it has queued until then.
-        if let Some(offset) = rx.ring.release(notes.events & bits::RX_OVERFLOW != 0) {
+        if let Some(offset) = rx.ring.release(notes.wants_position()) {
             self.hw.bar.write_reg(regs::CAPR::from(offset));
         }
         verdict

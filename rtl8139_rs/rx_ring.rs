@@ -284,8 +284,7 @@ impl RxRing {
 
     /// The value to write to CAPR, if it is time to tell the chip how far the driver has read.
     ///
-    /// With `now` set the chip is told even if only little has been consumed: it has run out of
-    /// room.
+    /// With `now` set the chip is told even if only little has been consumed, or nothing.
     pub(crate) fn release(&mut self, now: bool) -> Option<u16> {
         if self.lag < MAX_LAG && !now {
             return None;

@@ -112,9 +112,10 @@ impl<'a, T: Operations> Locked<'a, T> {
         Some(running.up())
     }
 
-    /// Proof that the task may sleep.
+    /// Proof that the task may sleep. It borrows this token: whoever uses it to take a spinlock has
+    /// no second one to sleep with.
     #[inline]
-    pub(crate) fn process(&self) -> Process<'_> {
+    pub(crate) fn process(&mut self) -> Process<'_> {
         // SAFETY: By the type invariant the task holds a mutex; the layer makes no value of this type
         // in an atomic section.
         unsafe { Process::assume() }
@@ -177,9 +178,10 @@ pub(crate) struct Quiet<'a, T: Operations> {
 }
 
 impl<T: Operations> Quiet<'_, T> {
-    /// Proof that the task may sleep.
+    /// Proof that the task may sleep. It borrows this token: whoever uses it to take a spinlock has
+    /// no second one to sleep with.
     #[inline]
-    pub(crate) fn process(&self) -> Process<'_> {
+    pub(crate) fn process(&mut self) -> Process<'_> {
         // SAFETY: The layer halts and starts an interface in process context, holding nothing but
         // mutexes.
         unsafe { Process::assume() }

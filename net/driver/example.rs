@@ -21,12 +21,8 @@
 
 use crate::{
     ext::{
-        bound, irq,
-        lock::{
-            new_spinlock_bh,
-            LockContext,
-            SpinLockBh, //
-        },
+        bound,
+        irq, //
     },
     net::{
         driver::{
@@ -63,7 +59,11 @@ use crate::{
         },
     },
 };
-use kernel::prelude::*;
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::SpinLockIrq, //
+};
 
 /// The longest frame: header and payload, without check sequence.
 const MAX_FRAME: usize = 1514;
@@ -87,10 +87,15 @@ struct Wire {
 }
 
 /// What all share while the interface is up.
+///
+/// # Locking
+///
+/// Interrupts are off under `wire`, since the kernel may send its own messages from a hard interrupt
+/// (netpoll), which can come while the poll holds the lock.
 #[pin_data]
 pub(crate) struct Up {
     #[pin]
-    wire: SpinLockBh<Wire>,
+    wire: SpinLockIrq<Wire>,
 }
 
 /// The poll's own: where a frame goes while the lock of the wire is held.
@@ -123,8 +128,8 @@ impl Echo {
     }
 
     /// Takes the frame off the wire, into `to`; whether there was one.
-    fn take(up: &Up, context: &mut impl LockContext, to: &mut KVec<u8>) -> bool {
-        let mut wire = up.wire.lock(context);
+    fn take(up: &Up, to: &mut KVec<u8>) -> bool {
+        let mut wire = up.wire.lock();
         if !core::mem::take(&mut wire.occupied) {
             return false;
         }
@@ -140,7 +145,7 @@ impl Operations for Echo {
     type Tx = Tx;
     type Ethtool = Self;
 
-    fn open(&self, _cx: &Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
+    fn open(&self, _cx: &mut Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
         // What could fail fails here; what was made before is dropped then.
         let wire = Wire {
             frame: KVec::with_capacity(MAX_FRAME, GFP_KERNEL)?,
@@ -148,7 +153,7 @@ impl Operations for Echo {
         };
         Ok(Parts {
             up: try_pin_init!(Up {
-                wire <- new_spinlock_bh!(wire, "rnet_echo::wire"),
+                wire <- new_spinlock_irq!(wire, "rnet_echo::wire"),
             }? Error),
             rx: Rx {
                 frame: KVec::with_capacity(MAX_FRAME, GFP_KERNEL)?,
@@ -166,7 +171,7 @@ impl Operations for Echo {
     fn stop(&self, quiet: Quiet<'_, Self>) {
         // A real card is halted here. What was in flight is lost; the layer corrects the accounts of
         // the queue.
-        quiet.up.wire.lock(&mut quiet.process()).occupied = false;
+        quiet.up.wire.lock().occupied = false;
         quiet.tx.in_flight = None;
     }
 
@@ -181,7 +186,7 @@ impl Operations for Echo {
     }
 
     fn poll(&self, up: &Up, rx: &mut Rx, napi: &mut Poll<'_, Self>) -> Verdict {
-        if !Self::take(up, &mut napi.bottom_half(), &mut rx.frame) {
+        if !Self::take(up, &mut rx.frame) {
             return Verdict::Done;
         }
         let received = napi.copy_slice(&rx.frame);
@@ -217,8 +222,7 @@ impl Operations for Echo {
             return Xmit::Busy(skb);
         }
         let len = skb.len();
-        let mut context = queue.bottom_half();
-        let mut wire = up.wire.lock(&mut context);
+        let mut wire = up.wire.lock();
         wire.frame.clear();
         // Within the capacity, this allocates nothing.
         let fits = usize::try_from(len).is_ok_and(|len| len <= MAX_FRAME)
@@ -245,7 +249,7 @@ impl Operations for Echo {
         cx.schedule_work(RESET);
     }
 
-    fn work(&self, cx: &Locked<'_, Self>, _up: &Up, events: Events) {
+    fn work(&self, cx: &mut Locked<'_, Self>, _up: &Up, events: Events) {
         if events.contains(RESET) {
             self.resets.increment();
             if let Err(error) = cx.restart() {
@@ -254,12 +258,17 @@ impl Operations for Echo {
         }
     }
 
-    fn set_rx_mode(&self, _cx: &Locked<'_, Self>, _up: &Up, _mode: &RxMode<'_>) -> Result {
+    fn set_rx_mode(&self, _cx: &mut Locked<'_, Self>, _up: &Up, _mode: &RxMode<'_>) -> Result {
         // This wire carries everything.
         Ok(())
     }
 
-    fn set_mac_address(&self, _cx: &Locked<'_, Self>, _up: Option<&Up>, _mac: &[u8; 6]) -> Result {
+    fn set_mac_address(
+        &self,
+        _cx: &mut Locked<'_, Self>,
+        _up: Option<&Up>,
+        _mac: &[u8; 6],
+    ) -> Result {
         Ok(())
     }
 

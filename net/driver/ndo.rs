@@ -102,14 +102,15 @@ impl<T: Operations> Table<T> {
     /// that is neither `ndo_open()` nor `ndo_stop()`.
     unsafe fn with<R>(
         dev: *mut net_device,
-        f: impl FnOnce(&T, &Locked<'_, T>, Option<&T::Up>) -> R,
+        f: impl FnOnce(&T, &mut Locked<'_, T>, Option<&T::Up>) -> R,
     ) -> R {
         // SAFETY: The caller guarantees it.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: The caller guarantees that the lock is held; what the interface runs is dropped by
         // `ndo_stop()`, under the lock.
-        let cx = unsafe { Locked::assume(dev) };
-        f(dev.private(), &cx, cx.up())
+        let mut cx = unsafe { Locked::assume(dev) };
+        let up = cx.up();
+        f(dev.private(), &mut cx, up)
     }
 
     /// `ndo_open()`.
@@ -231,7 +232,7 @@ impl<T: Operations> Table<T> {
             // SAFETY: The device is one of ours; the core passes copies of the lists, made for this
             // call.
             let mode = unsafe { RxMode::new(Device::<T>::from_raw(dev), unicast, multicast) };
-            let set = |this: &T, cx: &Locked<'_, T>, up: Option<&T::Up>| match up {
+            let set = |this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>| match up {
                 Some(up) => this.set_rx_mode(cx, up, &mode),
                 None => Ok(()),
             };

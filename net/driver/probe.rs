@@ -158,7 +158,7 @@ impl Operations for Probe {
 
     fn open(
         &self,
-        _cx: &Locked<'_, Self>,
+        _cx: &mut Locked<'_, Self>,
     ) -> Result<Parts<impl PinInit<Dropped, Error>, Dropped, Dropped>> {
         self.log.note("open");
         let part = |what| Dropped(self.log.clone(), what);
@@ -224,7 +224,7 @@ impl Operations for Probe {
         Xmit::Dropped(skb, DropReason::NotSpecified)
     }
 
-    fn work(&self, cx: &Locked<'_, Self>, _up: &Dropped, events: Events) {
+    fn work(&self, cx: &mut Locked<'_, Self>, _up: &Dropped, events: Events) {
         if events.contains(RESTART) && cx.restart().is_err() {
             self.log.note("restart failed");
         }
@@ -234,7 +234,7 @@ impl Operations for Probe {
         self.work.add(1, Relaxed);
     }
 
-    fn set_rx_mode(&self, cx: &Locked<'_, Self>, _up: &Dropped, mode: &RxMode<'_>) -> Result {
+    fn set_rx_mode(&self, cx: &mut Locked<'_, Self>, _up: &Dropped, mode: &RxMode<'_>) -> Result {
         let multicast = mode.multicast();
         let expected = multicast.len();
         let found = multicast.filter(|mac| mac[0] & 1 == 1).count();
@@ -282,7 +282,7 @@ impl ethtool::Operations<Probe> for Probe {
 
     fn link_settings(
         _this: &Probe,
-        _cx: &Locked<'_, Probe>,
+        _cx: &mut Locked<'_, Probe>,
         _up: Option<&Dropped>,
     ) -> Result<LinkSettings> {
         Ok(SETTINGS)
@@ -290,7 +290,7 @@ impl ethtool::Operations<Probe> for Probe {
 
     fn set_link_settings(
         _this: &Probe,
-        _cx: &Locked<'_, Probe>,
+        _cx: &mut Locked<'_, Probe>,
         _up: Option<&Dropped>,
         settings: &LinkSettings,
     ) -> Result {

@@ -108,8 +108,8 @@ impl<T: Operations> Running<T> {
     /// The instance lock of `dev` must be held.
     pub(super) unsafe fn open(dev: &Device<T>) -> Result {
         // SAFETY: The caller holds the lock, and nothing exists yet that could be dropped.
-        let cx = unsafe { Locked::assume(dev) };
-        let parts = dev.private().open(&cx)?;
+        let mut cx = unsafe { Locked::assume(dev) };
+        let parts = dev.private().open(&mut cx)?;
         let raw = NonNull::new(dev.as_raw()).ok_or(ENODEV)?;
         // INVARIANT: NAPI is disabled, `tx` is `None` and `parked` is `Some`.
         let running: Pin<KBox<Self>> = KBox::pin_init(
