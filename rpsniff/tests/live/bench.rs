@@ -65,8 +65,11 @@ pub fn in_namespace(name: &str, body: impl FnOnce(&Bench)) {
         ));
         return;
     }
-    let mut again = Command::new("unshare");
-    again.arg("-n").arg(env::current_exe().unwrap());
+    // A capture that does not end shall not hold up the others: it goes with its whole group.
+    let mut again = Command::new("timeout");
+    again
+        .args(["--signal=KILL", "120", "unshare", "-n"])
+        .arg(env::current_exe().unwrap());
     let (passed, text) = namespace(again.args([name, "--exact", "--nocapture"]));
     for line in text.lines().filter(|line| line.starts_with("SKIPPED")) {
         let _ = writeln!(io::stderr(), "{line}");
@@ -113,8 +116,10 @@ impl Bench {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let family = env::var("RPSNIFF_FAMILY").unwrap_or_else(|_| "packet".to_owned());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rpsniff"));
+        // Under nohup(1), which the tests may have been started with, SIGHUP would be ignored.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_rpsniff")])
             .args(["--family", &family])
             .args(arguments)
             .current_dir(self.directory.path())
