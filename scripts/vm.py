@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Runs a command in a VM (scripts/vm says how). Runs itself in the build root.
+"""Runs a command in a VM (scripts/vm says how). Runs itself in the build root; it is scripts/vm that a
+person calls.
 
 virtme-run boots the kernel on the root's own file system. This program watches over it: the
 guest's sign of life, the console, the time limits; it carries QMP commands from the guest to QEMU,
@@ -386,7 +387,7 @@ def interactive_shell(options, folder, kvm):
 
 
 def parse():
-    parser = argparse.ArgumentParser(prog="scripts/vm", add_help=False)
+    parser = argparse.ArgumentParser(prog="scripts/vm.py", description=__doc__.split("\n\n")[0])
     parser.add_argument("--kernel", default="stock", choices=("stock", "debug"))
     parser.add_argument("--modules", default=os.environ.get("MODULES") or "rtl8139_rs af_rpacket")
     parser.add_argument("--nics", default=os.environ.get("NICS") or "rtl8139,e1000")

@@ -3,6 +3,7 @@
 # subjects: rtl8139_rs 8139cp
 # timeout: 300
 # machine: pc
+# leak-scan: yes
 """The driver comes and goes, and so does the card: under traffic in both directions."""
 
 import contextlib

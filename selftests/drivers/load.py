@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
 # timeout: 180
+# leak-scan: yes
 """The module: what it claims to drive, what it says, what it takes, and what it leaves."""
 
 import os

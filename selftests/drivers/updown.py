@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
 # timeout: 240
+# leak-scan: yes
 """Up and down: what exists only while the interface is up, and loops of it under traffic."""
 
 import glob

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# leak-scan: yes
 """Socket creation, binding, names, and the calls a packet socket does not have."""
 
 import ctypes

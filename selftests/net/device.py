@@ -3,6 +3,7 @@
 #
 # subjects: af_rpacket af_packet
 # timeout: 300
+# leak-scan: yes
 """What happens to a socket when its device goes down, comes up, vanishes, or moves away."""
 
 import select

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # timeout: 400
+# leak-scan: yes
 """af_rpacket.ko as a module: loading, its parameter, what pins it, and unloading at any time."""
 
 import os

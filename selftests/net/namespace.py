@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# leak-scan: yes
 """Network namespaces: isolation, and sockets that outlive theirs."""
 
 import os

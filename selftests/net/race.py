@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # timeout: 400
+# leak-scan: yes
 """Everything at once: binding, closing, devices that come and go, traffic, filters, namespaces.
 
 Each case lets several processes work against each other on the same sockets and devices for some
