@@ -349,6 +349,8 @@ def main():
         for host, device in (("dut", "eth0"), ("peer", "eth1")):
             for feature in ("gro", "gso", "tso", "tx", "rx"):
                 lib.sh(f"ip netns exec {host} ethtool -K {device} {feature} off", check=False)
+        # The peer's card restarts for that, and takes its time until it hears the wire again.
+        lib.sh("wait_for 20 in_dut ping -c 1 -W 1 $PEER4")
         lib.case(load_both, name="the modules drive the card and the family")
         before = counters()
         with captures() as result:

@@ -221,6 +221,7 @@ def test_move_to_namespace():
         topology.set_up("va")
         there = open_socket()
         bind(there, topology.index("va"), PROBE)
+    topology.wait_running("vb")
     packet.send(packet.reference(), probe(), packet.address(pair.b, PROBE))
     equal(len([f for f in drain(there)]), 1, "a socket of the other namespace")
     equal((drain(bound), drain(wild)), ([], []), "sockets that stayed")

@@ -14,6 +14,7 @@ import ctypes
 import os
 import random
 import signal
+import subprocess
 import time
 
 import bpf
@@ -252,8 +253,10 @@ class Fuzzer:
 def restore(pair_indexes):
     """The devices may have been renamed, taken down or given another MTU: make fresh ones."""
     for ifindex in pair_indexes:
-        with contextlib.suppress(OSError, AssertionError):
-            topology.ip(f"link del {packet.socket.if_indextoname(ifindex)}")
+        with contextlib.suppress(OSError):
+            # The name may be any bytes by now.
+            name = packet.socket.if_indextoname(ifindex)
+            subprocess.run(["ip", "link", "delete", "dev", name], check=False, capture_output=True)
     return Pair()
 
 

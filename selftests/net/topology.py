@@ -105,6 +105,16 @@ def set_down(name):
     set_flags(name, flags(name) & ~IFF_UP)
 
 
+def wait_running(name):
+    """Waits until the kernel has noticed the carrier: before that, what is sent is dropped."""
+    deadline = time.monotonic() + 40
+    while not flags(name) & IFF_RUNNING:
+        assert time.monotonic() < deadline, f"{name} has no carrier"
+        time.sleep(0.001)
+    # The flag is set just before the queue works, under the RTNL mutex, which this call takes.
+    set_flags(name, flags(name))
+
+
 def index(name):
     return socket.if_nametoindex(name)
 
