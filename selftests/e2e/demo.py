@@ -297,7 +297,9 @@ def captures():
             said = ""
             while "listening on" not in said:
                 line = process.stderr.readline()
-                lib.require(line, f"the capture starts; it said: {said}")
+                if not line:
+                    raise lib.Failure(f"precondition: {process.args[4]} starts; it ended with status "
+                                      f"{process.wait()} and said: {said}")
                 said += line
         yield result
         time.sleep(0.5 * lib.SLOW)

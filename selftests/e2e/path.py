@@ -53,7 +53,9 @@ class Capture:
         self.said = ""
         while "listening on" not in self.said:
             line = self.process.stderr.readline()
-            lib.require(line, f"{program} starts; it said: {self.said}")
+            if not line:
+                raise lib.Failure(f"precondition: {program} starts; it ended with status "
+                                  f"{self.process.wait()} and said: {self.said}")
             self.said += line
 
     def __enter__(self):
