@@ -12,7 +12,10 @@
 #![forbid(unsafe_code)]
 
 use super::address::MAX_ADDRESS;
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::__GFP_NOWARN,
+    prelude::*, //
+};
 
 /// The offset of `mr_address` in `struct packet_mreq`.
 const ADDRESS_OFFSET: usize = 8;
@@ -190,8 +193,11 @@ impl<M> List<M> {
             return Ok(Admission::Counted);
         }
 
-        // Memory comes first: what a device was told must not get lost for the lack of it.
-        self.0.reserve(1, GFP_KERNEL).map_err(|_| ENOBUFS)?;
+        // Memory comes first: what a device was told must not get lost for the lack of it. How much is
+        // up to the program, so that there is none is not worth a warning.
+        self.0
+            .reserve(1, GFP_KERNEL | __GFP_NOWARN)
+            .map_err(|_| ENOBUFS)?;
         request.check_address(address_length)?;
         Ok(match request.filter() {
             Some(filter) => Admission::Join(filter),
@@ -205,7 +211,7 @@ impl<M> List<M> {
     ///
     /// Gives `joined` back if there is no memory, which `admit` has reserved.
     pub(crate) fn insert(&mut self, request: Request, joined: Option<M>) -> Result<(), Option<M>> {
-        if self.0.reserve(1, GFP_KERNEL).is_err() {
+        if self.0.reserve(1, GFP_KERNEL | __GFP_NOWARN).is_err() {
             return Err(joined);
         }
         // There is room, so nothing is lost here.
@@ -249,11 +255,22 @@ impl<M> List<M> {
     }
 
     fn pop_where(&mut self, chosen: impl Fn(&Request) -> bool) -> Option<M> {
-        loop {
-            let index = self.0.iter().position(|entry| chosen(&entry.request))?;
-            if let Some(joined) = self.0.remove(index).ok()?.joined {
+        // From the end, and with what is last in the place of what is dropped: a program may have
+        // made the list long, and RTNL is held.
+        for index in (0..self.0.len()).rev() {
+            if !self
+                .0
+                .get(index)
+                .is_some_and(|entry| chosen(&entry.request))
+            {
+                continue;
+            }
+            let last = self.0.len().saturating_sub(1);
+            self.0.swap(index, last);
+            if let Some(joined) = self.0.pop()?.joined {
                 return Some(joined);
             }
         }
+        None
     }
 }

@@ -7,8 +7,9 @@
 //! so. Here a function asks for a token, a value without size that exists only in that context; what
 //! is called elsewhere does not compile.
 //!
-//! A token is lent: the callback that runs in a context receives `&Token<'_>`, so it cannot be kept
-//! for later nor sent to another thread. Tokens that belong to one abstraction live beside it (the
+//! A token is lent: the callback that runs in a context receives `&mut Token<'_>`, so it cannot be
+//! kept for later nor sent to another thread, and while a spinlock has borrowed it nothing that sleeps
+//! can have it. Tokens that belong to one abstraction live beside it (the
 //! one of a NAPI poll, of the transmit lock, of a hard interrupt handler); those that many share
 //! live here.
 

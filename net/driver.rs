@@ -28,12 +28,14 @@
 //!
 //! | callback | context | what it gets |
 //! |---|---|---|
-//! | `open`, `work`, `set_rx_mode`, `set_mac_address`, `mii_*`, `set_features`, `change_mtu` | process; RTNL and instance lock | `&Locked`, `Up` if up |
+//! | `open` | process; RTNL and instance lock | `&mut Locked` |
+//! | `work`, `set_rx_mode` | process; instance lock; only while up | `&mut Locked`, `&Up` |
+//! | `set_mac_address`, `mii_read`, `mii_write`, `set_features`, `change_mtu` | process; RTNL and instance lock | `&mut Locked`, `&Up` if up |
 //! | `start`, `stop` | process; instance lock; nothing else of the interface runs | [`Quiet`]: `&Up`, `&mut Rx`, `&mut Tx` |
-//! | ethtool | process; instance lock | `&Locked`, `Up` if up |
+//! | ethtool | process; instance lock | `&mut Locked` (but for the statistics), `&Up` if up |
 //! | `interrupt` | hard interrupt | `&Up`, [`Interrupt`] |
 //! | `poll` | softirq, one CPU at a time | `&Up`, `&mut Rx`, [`Poll`] |
-//! | `start_xmit`, `netpoll` | softirq or bottom halves off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
+//! | `start_xmit`, `netpoll` | bottom halves or interrupts off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
 //! | `tx_timeout` | softirq | `&Up`, [`TxTimeout`] |
 //! | `stats64` | atomic; at any time | counters of `self` |
 //!

@@ -171,7 +171,8 @@ impl Outgoing {
     ///
     /// `destination` is the link-layer address, if the caller has one; it must be as long as addresses
     /// of the device are, or longer. `EINVAL` if it is shorter, if the header does not fit into the
-    /// headroom, or if the device cannot make one without an address.
+    /// headroom, or if the device cannot make one without an address. Also if the device says that it
+    /// has put another number of bytes there than it has: what it has not written must not go out.
     pub(crate) fn build_header(
         &mut self,
         protocol: Be16,
@@ -199,6 +200,7 @@ impl Outgoing {
         if self.headroom() < u32::from(self.device.hard_header_len()) {
             return Err(EINVAL);
         }
+        let before = self.packet.len();
         // SAFETY: The packet is ours, the device is alive, and the address has as many bytes as the
         // device reads. The room was checked.
         let result = unsafe {
@@ -210,8 +212,12 @@ impl Outgoing {
                 len,
             )
         };
+        let header = u32::try_from(result).map_err(|_| EINVAL)?;
+        if self.packet.len().checked_sub(before) != Some(header) {
+            return Err(EINVAL);
+        }
         // INVARIANT: The device has put so many bytes before the data, and has written them.
-        self.header = u32::try_from(result).map_err(|_| EINVAL)?;
+        self.header = header;
         Ok(())
     }
 

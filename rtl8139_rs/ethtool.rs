@@ -7,6 +7,7 @@
 use super::{
     counters::Counters,
     gate::Up,
+    intr_mask::bits,
     mii,
     nic::Nic,
     regs, //
@@ -112,9 +113,14 @@ impl Operations<Self> for Nic<'_> {
         if let Some(value) = writes.control {
             this.hw.write_phy(mii::Register::Control, value);
         }
-        // A forced mode holds at once, and need not change the link.
-        if up.is_some() {
-            this.check_link(cx.dev());
+        // A forced mode holds at once, and need not change the link. Only one context may look at it.
+        match up {
+            Some(_) if this.hw.polls_link() => this.check_link(cx.dev()),
+            Some(up) => {
+                up.note(bits::LINK_CHANGE);
+                cx.dev().kick_napi(&cx.process());
+            }
+            None => {}
         }
         Ok(())
     }

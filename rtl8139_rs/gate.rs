@@ -184,6 +184,16 @@ impl Up {
         notes
     }
 
+    /// Notes events for the poll as if the chip had reported them; it must then be scheduled.
+    pub(crate) fn note(&self, events: u16) {
+        self.gate.lock().events |= events;
+    }
+
+    /// Whether the device has ceased to answer, and has not been started since.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gate.lock().gone
+    }
+
     /// Notes a filter for the poll, which must then be scheduled.
     pub(crate) fn set_filter(&self, filter: Filter) {
         let mut gate = self.gate.lock();

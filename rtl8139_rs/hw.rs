@@ -152,11 +152,15 @@ impl<'bound> Hw<'bound> {
 
     /// Has the timer interrupt when the chip is to be looked after, and the link where it does not
     /// report its changes.
+    ///
+    /// The first chips of the family have a register for their flash memory in this place.
     pub(crate) fn start_timer(&self) {
         let ticks = if self.polls_link() {
             LINK_POLL_TICKS
-        } else {
+        } else if self.chip.has_lwake {
             CARE_TICKS
+        } else {
+            return;
         };
         self.bar.write_reg(regs::TIMERINT::from(ticks));
         self.bar.write_reg(regs::TCTR::zeroed());

@@ -57,6 +57,8 @@ pub(crate) const RX_EVENTS: u16 =
 /// Not the overflow of the ring: when it happens, frames are in the ring and the poll is due, and
 /// looks at the latched bit then. An interrupt would only delay it. QEMU takes the bit in the mask
 /// for a wish to be given frames that find no room, and then delivers later ones before them.
+/// (A chip with a wrong idea of the driver's position takes an empty ring for full: that is one of the
+/// things that the timer is for.)
 const RX_INTERRUPTS: u16 = RX_EVENTS & !bits::RX_OVERFLOW;
 
 /// The events that have the poll look at the transmit slots.

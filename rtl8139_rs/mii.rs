@@ -200,7 +200,8 @@ impl Link {
             advertise,
             partner,
         } = registers;
-        let up = status & status::LINK != 0;
+        // All ones are the silence of a bus on which nobody answers.
+        let up = status & status::LINK != 0 && status != u16::MAX;
         let advertising = modes_of(advertise) | mode::TP | mode::MII;
 
         if control & control::AUTONEG == 0 {

@@ -193,6 +193,9 @@ impl<'bound> Nic<'bound> {
     }
 
     /// Finds out whether there is a link, and tells the stack and the log of a change.
+    ///
+    /// Not to be called by two at a time: in the poll where the chip reports changes, under the
+    /// instance lock where it does not, or while nothing else runs.
     pub(crate) fn check_link(&self, dev: &driver::Device<Self>) {
         let up = self.hw.has_link();
         let link = mii::Link::decode(self.hw.link_registers());
@@ -370,6 +373,7 @@ impl driver::Operations for Nic<'_> {
             if self.hw.polls_link() {
                 napi.schedule_work(LINK);
             } else {
+                self.check_link(napi.dev());
                 self.hw.start_timer();
             }
         }
@@ -398,8 +402,9 @@ impl driver::Operations for Nic<'_> {
         cx.schedule_work(RESET);
     }
 
-    fn work(&self, cx: &mut Locked<'_, Self>, _up: &Up, events: Events) {
-        if events.contains(GONE) {
+    fn work(&self, cx: &mut Locked<'_, Self>, up: &Up, events: Events) {
+        // The interface may have been started again since.
+        if events.contains(GONE) && up.is_gone() {
             netdev_err!(cx.dev(), "the device does not answer any more\n");
             cx.dev().carrier_off();
             cx.detach();

@@ -6,7 +6,7 @@
 //! `&mut`, or while nothing else of the interface runs.
 //!
 //! Register accesses: one read of CBR for a batch, however many frames it has; one write of CAPR for
-//! each quarter of the ring.
+//! each quarter of the ring, after an overflow, and when the timer says so.
 
 #![forbid(unsafe_code)]
 

@@ -42,7 +42,7 @@ class Capture:
     def __init__(self, program, port, file, *words):
         self.program, self.file = program, file
         extra = ["--family", FAMILY_NAME, "--print"] if program == "rpsniff" else \
-            ["--immediate-mode"]
+            ["--immediate-mode", "-s", "2048"]
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file)
         self.printed = open(f"{file}.txt", "w+", encoding="utf-8")  # pylint: disable=R1732

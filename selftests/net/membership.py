@@ -8,10 +8,11 @@
 import json
 import re
 import subprocess
+import time
 
 import packet
 import topology
-from harness import equal, main
+from harness import equal, lib, main
 from packet import ADD_MEMBERSHIP, DROP_MEMBERSHIP, errno_of, membership, open_socket, set_option
 from topology import MAC_A, MAC_MULTICAST, MAC_STRANGER, Pair
 from twin import Injector, drain, probe
@@ -207,6 +208,24 @@ def test_two_devices():
     equal(counts("vc"), (1, 0), "the other device")
     sock.close()
     equal(counts("vc"), (0, 0), "closed")
+
+
+def test_endless():
+    """A program may join as long as it likes: the end is ENOBUFS, without a word in the log, or it
+    is given all of them; and to close the socket takes no longer than to fill it."""
+    loopback = topology.index("lo")
+    sock = open_socket()
+    unknown = 99  # a kind that devices are not told of
+    began = time.monotonic()
+    for number in range(33000 // lib.SLOW):
+        request = membership(loopback, unknown, number.to_bytes(6, "big"))
+        answer = errno_of(set_option, sock, ADD_MEMBERSHIP, request)
+        if answer != "0":
+            equal(answer, "ENOBUFS", f"membership {number}")
+            break
+    filled = time.monotonic()
+    sock.close()
+    assert time.monotonic() - filled <= filled - began, "the socket closes more slowly than it fills"
 
 
 def test_promisc_effect():

@@ -70,8 +70,23 @@ pub mod alloc {
     #[derive(Clone, Copy, Debug)]
     pub struct Flags;
 
+    impl core::ops::BitOr for Flags {
+        type Output = Self;
+
+        fn bitor(self, _other: Self) -> Self {
+            self
+        }
+    }
+
     /// The allocation may sleep.
     pub const GFP_KERNEL: Flags = Flags;
+
+    pub mod flags {
+        //! More of them.
+
+        /// A failure is not reported in the log.
+        pub const __GFP_NOWARN: super::Flags = super::Flags;
+    }
 
     /// A vector in memory of `kmalloc()`.
     #[derive(Clone, Debug)]
