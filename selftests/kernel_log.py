@@ -15,7 +15,7 @@ GUILTY = re.compile(
     r"general protection|page allocation failure|Bad page|bad page state|unreferenced object|"
     r"memory leak|new suspected memory leaks|Call Trace:|cut here|still has locks|"
     r"Slab cache still has objects|kmem_cache_destroy|Objects remaining|rust_kernel: panicked|"
-    r"panicked at|Unable to handle"
+    r"panicked at|Unable to handle|segfault at [0-9a-f]+ ip |traps: \S+\[\d+\] "
 )
 
 
