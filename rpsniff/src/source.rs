@@ -9,6 +9,8 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -33,6 +35,9 @@ pub const ANY: &str = "any";
 
 /// Room in front of each packet: for a VLAN tag to be put back, or for a cooked header.
 const HEADROOM: usize = SLL2_LEN;
+
+/// How long the removal of an interface may take after it has gone down.
+const REMOVAL: Duration = Duration::from_millis(200);
 
 /// Bytes of queued packets that the socket asks for if the user does not say, as much as libpcap's
 /// default ring.
@@ -389,7 +394,13 @@ impl Live {
 
     fn gone(&self) -> Error {
         let exists =
-            self.ifindex == 0 || netdevice::index_to_name(&self.socket, self.ifindex).is_ok();
+            || self.ifindex == 0 || netdevice::index_to_name(&self.socket, self.ifindex).is_ok();
+        // An interface that is removed goes down first: look again for a moment.
+        let deadline = Instant::now() + REMOVAL;
+        while exists() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let exists = exists();
         let interface = self.interface.clone();
         if exists {
             Error::WentDown(interface)

@@ -105,9 +105,9 @@ def set_down(name):
     set_flags(name, flags(name) & ~IFF_UP)
 
 
-def wait_running(name):
+def wait_running(name, seconds=40):
     """Waits until the kernel has noticed the carrier: before that, what is sent is dropped."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + seconds
     while not flags(name) & IFF_RUNNING:
         assert time.monotonic() < deadline, f"{name} has no carrier"
         time.sleep(0.001)
