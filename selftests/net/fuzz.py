@@ -14,7 +14,7 @@ import ctypes
 import os
 import random
 import signal
-import subprocess
+import struct
 import time
 
 import bpf
@@ -252,11 +252,12 @@ class Fuzzer:
 
 def restore(pair_indexes):
     """The devices may have been renamed, taken down or given another MTU: make fresh ones."""
-    for ifindex in pair_indexes:
-        with contextlib.suppress(OSError):
-            # The name may be any bytes by now.
-            name = packet.socket.if_indextoname(ifindex)
-            subprocess.run(["ip", "link", "delete", "dev", name], check=False, capture_output=True)
+    # By index, since a name may be any bytes by now: RTM_DELLINK, and its acknowledgement.
+    with packet.socket.socket(16, packet.socket.SOCK_RAW, 0) as netlink:
+        for ifindex in pair_indexes:
+            body = struct.pack("=BxHiII", 0, 0, ifindex, 0, 0)
+            netlink.send(struct.pack("=IHHII", 16 + len(body), 17, 5, 1, 0) + body)
+            netlink.recv(4096)
     return Pair()
 
 
