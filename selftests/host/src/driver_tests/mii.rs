@@ -174,3 +174,14 @@ proptest! {
         prop_assert_eq!(link.up, status & 4 != 0);
     }
 }
+
+#[test]
+fn a_silent_bus_is_no_link() {
+    let silent = Registers {
+        control: u16::MAX,
+        status: u16::MAX,
+        advertise: u16::MAX,
+        partner: u16::MAX,
+    };
+    assert!(!Link::decode(silent).up);
+}
