@@ -24,9 +24,12 @@ use super::{
     sockopt, //
 };
 use crate::{
-    ext::lock::{
-        new_spinlock_bh,
-        SpinLockBh, //
+    ext::{
+        lock::{
+            new_spinlock_bh,
+            SpinLockBh, //
+        },
+        static_ref::StaticRef, //
     },
     net::{
         context::{
@@ -132,6 +135,7 @@ static FAMILY: Family<PacketSocket> = Family::new(&[&OPERATIONS]);
 static OPERATIONS: Table<PacketSocket> = Table::new::<PacketSocket>();
 
 impl Protocol for PacketSocket {
+    const FAMILY: StaticRef<Family<Self>> = StaticRef::new(&FAMILY);
     const NAME: &'static CStr = c"RPACKET";
     const PROC_NAME: Option<&'static CStr> = Some(c"rpacket");
 
@@ -140,10 +144,6 @@ impl Protocol for PacketSocket {
     type Namespace = ();
     type Control = Control;
     type Queue = Statistics;
-
-    fn family() -> &'static Family<Self> {
-        &FAMILY
-    }
 
     /// As `packet_create()`: `EPERM` comes before `ESOCKTNOSUPPORT`, and `ENOBUFS` stands for all
     /// lack of memory.

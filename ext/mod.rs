@@ -12,6 +12,7 @@
 //! | [`lock`] | a spinlock that process context and softirqs share | `spin_lock_bh()` |
 //! | [`procfs`] | files in `/proc/net` | `proc_create_net_single()` |
 //! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
+//! | [`static_ref`] | a `static` that a trait names by a constant | `static struct` |
 
 #![allow(unsafe_code)]
 // Both modules of this project compile this folder; each uses its own part of it.
@@ -23,3 +24,4 @@ pub(crate) mod irq;
 pub(crate) mod lock;
 pub(crate) mod pci;
 pub(crate) mod procfs;
+pub(crate) mod static_ref;

@@ -12,6 +12,7 @@
 
 use crate::{
     bindings,
+    ext::static_ref::StaticRef,
     net::{
         context::Rtnl,
         device::Device,
@@ -69,7 +70,7 @@ impl<'a> Event<'a> {
 /// Who listens to notifications.
 pub(crate) trait Handler: Sized + 'static {
     /// The block of this handler.
-    fn block() -> &'static Block<Self>;
+    const BLOCK: StaticRef<Block<Self>>;
 
     /// Something happened to a device. Process context, under RTNL.
     ///
@@ -139,7 +140,7 @@ impl<H: Handler> Registration<H> {
     ///
     /// Fails with `EBUSY` when the handler is registered already.
     pub(crate) fn new() -> Result<Self> {
-        let block = H::block();
+        let block = H::BLOCK.get();
         // ORDERING: `Acquire` pairs with the `Release` in `drop`: who registers anew comes after all
         // that the last one did to the block.
         if block.registered.swap(true, Ordering::Acquire) {
@@ -162,7 +163,7 @@ impl<H: Handler> Registration<H> {
 
 impl<H: Handler> Drop for Registration<H> {
     fn drop(&mut self) {
-        let block = H::block();
+        let block = H::BLOCK.get();
         // SAFETY: By the type invariant the block is registered.
         unsafe { bindings::unregister_netdevice_notifier(block.block.get()) };
         // ORDERING: Pairs with the `Acquire` in `new`.

@@ -5,7 +5,7 @@
 //! To keep a value for each namespace, a module must do three things:
 //!
 //! 1. implement [`State`] for the type of the value;
-//! 2. declare a `static` [`Storage`] of it, and return that from [`State::storage`];
+//! 2. declare a `static` [`Storage`] of it, and name it as [`State::STORAGE`];
 //! 3. own a [`Registration`] for as long as it needs the values.
 //!
 //! The kernel then calls [`State::init`] for each namespace that exists or comes into being, and the
@@ -17,6 +17,7 @@
 
 use crate::{
     bindings,
+    ext::static_ref::StaticRef,
     net::namespace::Namespace, //
 };
 use core::{
@@ -38,7 +39,7 @@ use kernel::{
 /// A value for each network namespace.
 pub(crate) trait State: Sized + Send + Sync + 'static {
     /// The storage of this type.
-    fn storage() -> &'static Storage<Self>;
+    const STORAGE: StaticRef<Storage<Self>>;
 
     /// Makes the value for `namespace`, which is not in use yet. Process context.
     ///
@@ -104,7 +105,7 @@ impl<S: State> Storage<S> {
             // SAFETY: The kernel lends a namespace that it is setting up.
             let namespace = unsafe { Namespace::from_raw(net) };
             // SAFETY: The kernel has assigned the id before it calls this function.
-            let id = unsafe { *S::storage().id.get() };
+            let id = unsafe { *S::STORAGE.id.get() };
             // SAFETY: The namespace is valid, and the kernel has allocated the memory for this id.
             let slot = unsafe { bindings::net_generic(net, id) };
             // SAFETY: `slot` is memory of the size of an `S`, aligned as `new` has checked, which
@@ -119,7 +120,7 @@ impl<S: State> Storage<S> {
     /// Only the kernel may call it, as `pernet_operations::exit` of the storage of `S`.
     unsafe extern "C" fn exit_callback(net: *mut bindings::net) {
         // SAFETY: The id is constant while the operations are registered.
-        let id = unsafe { *S::storage().id.get() };
+        let id = unsafe { *S::STORAGE.id.get() };
         // SAFETY: The namespace is valid during the callback, and the id is registered.
         let slot = unsafe { bindings::net_generic(net, id) };
         // SAFETY: The init callback has initialised the value, the kernel calls this function once for
@@ -142,7 +143,7 @@ impl<S: State> Registration<S> {
     /// Fails with what [`State::init`] returns, with `ENOMEM`, or with `EBUSY` when the type is
     /// registered already.
     pub(crate) fn new() -> Result<Self> {
-        let storage = S::storage();
+        let storage = S::STORAGE.get();
         // ORDERING: `Acquire` pairs with the `Release` in `drop`: who registers anew comes after all
         // that the last one did to the storage.
         if storage.registered.swap(true, Ordering::Acquire) {
@@ -172,7 +173,7 @@ impl<S: State> Registration<S> {
 
 impl<S: State> Drop for Registration<S> {
     fn drop(&mut self) {
-        let storage = S::storage();
+        let storage = S::STORAGE.get();
         // SAFETY: By the type invariant the operations are registered.
         unsafe { bindings::unregister_pernet_subsys(storage.ops.get()) };
         // ORDERING: Pairs with the `Acquire` in `new`.

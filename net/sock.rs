@@ -25,7 +25,10 @@
 
 use crate::{
     bindings,
-    ext::lock::LockContext,
+    ext::{
+        lock::LockContext,
+        static_ref::StaticRef, //
+    },
     net::{
         context::{
             BottomHalf,
@@ -64,6 +67,9 @@ use kernel::{
 /// The state is shared between the system calls, which run at the same time in several tasks, and the
 /// receive path: it guards itself. It may be dropped in a softirq, so its `Drop` must not sleep.
 pub(crate) trait Protocol: Sized + Send + Sync + 'static {
+    /// The family that the protocol belongs to.
+    const FAMILY: StaticRef<Family<Self>>;
+
     /// The name of the protocol, as `/proc/net/protocols` shows it.
     const NAME: &'static CStr;
 
@@ -84,9 +90,6 @@ pub(crate) trait Protocol: Sized + Send + Sync + 'static {
     /// What the lock of the receive queue guards beside the queue: statistics that must agree with
     /// what was queued. Its `Drop` runs where that of the state does.
     type Queue: Default + Send + 'static;
-
-    /// The family that the protocol belongs to.
-    fn family() -> &'static Family<Self>;
 
     /// Somebody wants a socket. Process context.
     ///
@@ -233,7 +236,7 @@ impl<T: Protocol> Sock<T> {
     pub(crate) fn siblings(&self) -> &Sockets<T> {
         // SAFETY: A socket exists only while its family is registered, and the registration of the
         // family owns that of the per-namespace state; the socket keeps its namespace alive.
-        unsafe { Sockets::<T>::storage().get(self.namespace()) }
+        unsafe { Sockets::<T>::STORAGE.get().get(self.namespace()) }
     }
 
     /// What the family keeps for the namespace of the socket.
@@ -251,7 +254,7 @@ impl<T: Protocol> Sock<T> {
 
     /// The number that the family is registered with, which `socket()` was called with.
     pub(crate) fn family_number(&self) -> c_int {
-        T::family().number()
+        T::FAMILY.number()
     }
 
     /// Notes an error that the next system call returns, and wakes who waits (`sk_error_report()`).

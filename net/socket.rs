@@ -7,7 +7,8 @@
 //! 1. implement [`Protocol`] for the state of one socket (`struct packet_sock` in AF_PACKET);
 //! 2. implement [`Operations`] for the system calls on it, once for each set of socket types that
 //!    behave alike;
-//! 3. declare a `static` [`Table`] of each of these, and a `static` [`Family`] that names the tables;
+//! 3. declare a `static` [`Table`] of each of these, and a `static` [`Family`] that names the tables and
+//!    is [`Protocol::FAMILY`];
 //! 4. return the right table from [`Protocol::create`];
 //! 5. if it wants packets, implement [`packet_type::Handler`](super::packet_type::Handler);
 //! 6. as the last step of its initialisation, make a [`Registration`] and keep it.
@@ -24,7 +25,10 @@
 
 use crate::{
     bindings,
-    ext::procfs,
+    ext::{
+        procfs,
+        static_ref::StaticRef, //
+    },
     net::{
         context::{
             Process,
@@ -153,7 +157,7 @@ impl<T: Protocol> Family<T> {
                 from_kernel: kern != 0,
             };
             let (table, state) = T::create(&request, &mut context)?;
-            let family = T::family();
+            let family = T::FAMILY.get();
             if !family
                 .tables
                 .iter()
@@ -260,9 +264,7 @@ impl<T: Protocol> Family<T> {
 struct DeviceEvents<T: Protocol>(PhantomData<fn() -> T>);
 
 impl<T: Protocol> notifier::Handler for DeviceEvents<T> {
-    fn block() -> &'static notifier::Block<Self> {
-        &T::family().notifier
-    }
+    const BLOCK: StaticRef<notifier::Block<Self>> = StaticRef::new(&T::FAMILY.get().notifier);
 
     fn event(event: &notifier::Event<'_>, rtnl: &mut Rtnl<'_>) {
         let sockets = {
@@ -311,7 +313,7 @@ impl<T: Protocol> Sockets<T> {
         // SAFETY: The caller guarantees that the namespace is valid.
         let namespace = unsafe { Namespace::from_raw(net) };
         // SAFETY: The caller guarantees that the state exists.
-        unsafe { T::family().namespaces.get(namespace) }
+        unsafe { T::FAMILY.namespaces.get(namespace) }
     }
 
     /// What the family keeps for the namespace.
@@ -377,9 +379,7 @@ impl<T: Protocol> Sockets<T> {
 }
 
 impl<T: Protocol> pernet::State for Sockets<T> {
-    fn storage() -> &'static pernet::Storage<Self> {
-        &T::family().namespaces
-    }
+    const STORAGE: StaticRef<pernet::Storage<Self>> = StaticRef::new(&T::FAMILY.get().namespaces);
 
     fn init(namespace: &Namespace) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -404,7 +404,7 @@ impl<T: Protocol> procfs::Show for Listing<T> {
         T::show_header(file);
         // SAFETY: The file is made at the end of the initialisation of the state and removed at the
         // beginning of its drop, and a reader keeps the namespace alive.
-        let sockets = unsafe { T::family().namespaces.get(namespace) };
+        let sockets = unsafe { T::FAMILY.namespaces.get(namespace) };
         sockets.for_each(context, |sock, context| T::show(sock, file, context));
     }
 }
@@ -440,7 +440,7 @@ impl<T: Protocol> Registration<T> {
             return Err(EINVAL);
         }
         let exclusive = Exclusive::<T>::new()?;
-        let family = T::family();
+        let family = T::FAMILY.get();
         for table in family.tables {
             // SAFETY: The family is not registered, so nobody uses its tables.
             unsafe { table.prepare(module, number) };
@@ -475,7 +475,7 @@ impl<T: Protocol> Exclusive<T> {
     fn new() -> Result<Self> {
         // ORDERING: `Acquire` pairs with the `Release` in `drop`: who registers anew comes after all
         // that the last one did to the `static`.
-        if T::family().registered.swap(true, Ordering::Acquire) {
+        if T::FAMILY.registered.swap(true, Ordering::Acquire) {
             return Err(EBUSY);
         }
         // INVARIANT: The flag was not set.
@@ -486,7 +486,7 @@ impl<T: Protocol> Exclusive<T> {
 impl<T: Protocol> Drop for Exclusive<T> {
     fn drop(&mut self) {
         // ORDERING: Pairs with the `Acquire` in `new`.
-        T::family().registered.store(false, Ordering::Release);
+        T::FAMILY.registered.store(false, Ordering::Release);
     }
 }
 
@@ -497,7 +497,7 @@ struct RegisteredProtocol<T: Protocol>(PhantomData<fn() -> T>);
 
 impl<T: Protocol> RegisteredProtocol<T> {
     fn new(module: &'static ThisModule, _exclusive: &Exclusive<T>) -> Result<Self> {
-        let proto = T::family().proto.get();
+        let proto = T::FAMILY.proto.get();
         // SAFETY: The protocol is not registered, and the caller has the right to write to it.
         unsafe { *proto = pin_init::zeroed() };
         // SAFETY: As above.
@@ -523,7 +523,7 @@ impl<T: Protocol> Drop for RegisteredProtocol<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the protocol is registered. No socket of it exists: each one
         // holds the module, and the family is unregistered already.
-        unsafe { bindings::proto_unregister(T::family().proto.get()) };
+        unsafe { bindings::proto_unregister(T::FAMILY.proto.get()) };
     }
 }
 
@@ -541,7 +541,7 @@ impl<T: Protocol> RegisteredFamily<T> {
         number: c_int,
         _protocol: &RegisteredProtocol<T>,
     ) -> Result<Self> {
-        let family = T::family().family.get();
+        let family = T::FAMILY.family.get();
         let ops = bindings::net_proto_family {
             family: number,
             create: Some(Family::<T>::create_callback),

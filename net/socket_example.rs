@@ -10,6 +10,7 @@
 
 use crate::{
     bindings,
+    ext::static_ref::StaticRef,
     net::{
         context::{
             BottomHalf,
@@ -134,16 +135,13 @@ impl Probe {
 }
 
 impl Protocol for Probe {
+    const FAMILY: StaticRef<Family<Self>> = StaticRef::new(&FAMILY);
     const NAME: &'static CStr = c"RNET_PROBE";
     const PROC_NAME: Option<&'static CStr> = Some(c"rnet_probe");
 
     type Namespace = ();
     type Control = u32;
     type Queue = u64;
-
-    fn family() -> &'static Family<Self> {
-        &FAMILY
-    }
 
     fn create<'a>(
         request: &'a Request<'_>,
