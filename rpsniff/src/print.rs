@@ -27,6 +27,7 @@ pub mod icmp6;
 pub mod igmp;
 pub mod ip;
 pub mod ip6;
+pub mod listener;
 pub mod llc;
 pub mod names;
 pub mod tcp;

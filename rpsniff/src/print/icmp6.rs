@@ -2,13 +2,11 @@
 
 //! ICMPv6, with neighbour discovery and multicast listener discovery.
 
-use std::net::Ipv6Addr;
-
 use super::{
     checksum::{self, Verdict},
     dns, hex,
-    igmp::RECORDS,
     ip::{proto, Outer},
+    listener::{self, Address},
     names::{self, Mac, Table, V6},
     put,
     view::{Truncated, View},
@@ -69,8 +67,7 @@ const QUOTED_DESTINATION: usize = QUOTED + 24;
 const QUOTED_PAYLOAD: usize = QUOTED + 40;
 
 fn address(view: &View<'_>, at: usize) -> Result<V6, Truncated> {
-    view.array::<16>(at)
-        .map(|octets| V6(Ipv6Addr::from(octets)))
+    V6::read(view, at)
 }
 
 /// An ICMPv6 message.
@@ -264,24 +261,9 @@ fn mldv2_query(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         if flags & 7 != 0 {
             put!(line, " robustness={}", flags & 7);
         }
-        let code = view.u8(25)?;
-        let interval = if code < 128 {
-            u32::from(code)
-        } else {
-            u32::from(code & 0x0f | 0x10) << (((code >> 4) & 7) + 3)
-        };
-        put!(line, " qqi={interval}");
+        put!(line, " qqi={}", listener::time(view.u8(25)?));
     }
-    let sources = usize::from(view.u16(26)?);
-    if sources > 0 {
-        if view.len() < 28 + sources * 16 {
-            line.out.push_str(" [invalid number of sources]");
-        } else if line.style.verbose > 1 {
-            put_sources(line, view, 28, sources)?;
-        } else {
-            put!(line, ", {sources} source(s)");
-        }
-    }
+    listener::query_sources::<V6>(line, view, 26)?;
     line.out.push(']');
     Ok(())
 }
@@ -292,46 +274,7 @@ fn mldv2_report(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         put!(line, " [invalid len {len}]");
         return Ok(());
     }
-    let groups = view.u16(6)?;
-    put!(line, ", {groups} group record(s)");
-    if line.style.verbose == 0 {
-        return Ok(());
-    }
-    let mut at = 8;
-    for _ in 0..groups {
-        if len < at + 20 {
-            line.out.push_str(" [invalid number of groups]");
-            return Ok(());
-        }
-        put!(line, " [gaddr {}", address(view, at + 4)?);
-        let kind = view.u8(at)?;
-        match names::find(RECORDS, kind) {
-            Some(name) => put!(line, " {name}"),
-            None => put!(line, "  [v2-report-#{kind}]"),
-        }
-        let sources = usize::from(view.u16(at + 2)?);
-        if len < at + 20 + sources * 16 {
-            put!(line, " [invalid number of sources {sources}]");
-            return Ok(());
-        }
-        if line.style.verbose == 1 {
-            put!(line, ", {sources} source(s)");
-        } else {
-            put_sources(line, view, at + 20, sources)?;
-        }
-        line.out.push(']');
-        at += 20 + sources * 16;
-    }
-    Ok(())
-}
-
-fn put_sources(line: &mut Line<'_>, view: &View<'_>, at: usize, count: usize) -> Printed {
-    line.out.push_str(" {");
-    for index in 0..count {
-        put!(line, " {}", address(view, at + index * 16)?);
-    }
-    line.out.push_str(" }");
-    Ok(())
+    listener::report::<V6>(line, view, 2)
 }
 
 fn preference(flags: u8) -> &'static str {

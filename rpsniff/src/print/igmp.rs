@@ -6,24 +6,14 @@ use std::net::Ipv4Addr;
 
 use super::{
     checksum::{self, Verdict},
-    names::{self, Table},
+    listener::{self, Address},
     put,
     view::{Truncated, View},
     Line, Printed,
 };
 
-/// What a group record of a version 3 report says, and one of an MLD report likewise.
-pub const RECORDS: &Table = &[
-    (1, "is_in"),
-    (2, "is_ex"),
-    (3, "to_in"),
-    (4, "to_ex"),
-    (5, "allow"),
-    (6, "block"),
-];
-
 fn address(view: &View<'_>, at: usize) -> Result<Ipv4Addr, Truncated> {
-    view.array::<4>(at).map(Ipv4Addr::from)
+    Ipv4Addr::read(view, at)
 }
 
 /// An IGMP message.
@@ -87,12 +77,7 @@ fn query_v3(line: &mut Line<'_>, view: &View<'_>) -> Printed {
     }
     let code = view.u8(1)?;
     if code != 100 {
-        // Above 127 the code is a floating point number: three bits of exponent, four of mantissa.
-        let tenths = if code < 128 {
-            u32::from(code)
-        } else {
-            u32::from(code & 0x0f | 0x10) << (((code >> 4) & 7) + 3)
-        };
+        let tenths = listener::time(code);
         if tenths < 600 {
             put!(line, " [max resp time {}.{}s]", tenths / 10, tenths % 10);
         } else {
@@ -104,16 +89,7 @@ fn query_v3(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         return Ok(());
     }
     put!(line, " [gaddr {group}");
-    let sources = usize::from(view.u16(10)?);
-    if sources > 0 {
-        if len < 12 + sources * 4 {
-            line.out.push_str(" [invalid number of sources]");
-        } else if line.style.verbose > 1 {
-            put_sources(line, view, 12, sources)?;
-        } else {
-            put!(line, ", {sources} source(s)");
-        }
-    }
+    listener::query_sources::<Ipv4Addr>(line, view, 10)?;
     line.out.push(']');
     Ok(())
 }
@@ -124,46 +100,7 @@ fn report_v3(line: &mut Line<'_>, view: &View<'_>) -> Printed {
         put!(line, " [invalid len {len}]");
         return Ok(());
     }
-    let groups = view.u16(6)?;
-    put!(line, ", {groups} group record(s)");
-    if line.style.verbose == 0 {
-        return Ok(());
-    }
-    let mut at = 8;
-    for _ in 0..groups {
-        if len < at + 8 {
-            line.out.push_str(" [invalid number of groups]");
-            return Ok(());
-        }
-        put!(line, " [gaddr {}", address(view, at + 4)?);
-        let kind = view.u8(at)?;
-        match names::find(RECORDS, kind) {
-            Some(name) => put!(line, " {name}"),
-            None => put!(line, "  [v3-report-#{kind}]"),
-        }
-        let sources = usize::from(view.u16(at + 2)?);
-        if len < at + 8 + sources * 4 {
-            put!(line, " [invalid number of sources {sources}]");
-            return Ok(());
-        }
-        if line.style.verbose == 1 {
-            put!(line, ", {sources} source(s)");
-        } else {
-            put_sources(line, view, at + 8, sources)?;
-        }
-        line.out.push(']');
-        at += 8 + sources * 4;
-    }
-    Ok(())
-}
-
-fn put_sources(line: &mut Line<'_>, view: &View<'_>, at: usize, count: usize) -> Printed {
-    line.out.push_str(" {");
-    for index in 0..count {
-        put!(line, " {}", address(view, at + index * 4)?);
-    }
-    line.out.push_str(" }");
-    Ok(())
+    listener::report::<Ipv4Addr>(line, view, 3)
 }
 
 /// Seconds in the form `1h30m`.
