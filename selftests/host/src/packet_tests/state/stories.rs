@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Single stories: what a program sees, and the races that AF_PACKET lost.
+
+use super::model::{
+    Hook,
+    Reference,
+    Scene,
+    Step, //
+};
+use crate::packet::state::{
+    Binding,
+    Move,
+    NO_DEVICE, //
+};
+use kernel::prelude::*;
+
+fn bound(ifindex: i32, protocol: u16) -> Scene {
+    let mut scene = Scene::new(2);
+    assert!(scene.step(Step::Begin { ifindex, protocol }));
+    assert!(scene.step(Step::Finish));
+    scene
+}
+
+#[test]
+fn bind_to_a_device_that_is_down_succeeds_and_reports() {
+    let mut scene = Scene::new(2);
+    scene.step(Step::Down(1));
+    scene.step(Step::Rtnl);
+    assert!(scene.step(Step::Begin {
+        ifindex: 1,
+        protocol: 3
+    }));
+    assert!(scene.step(Step::Finish));
+    assert_eq!(scene.reports, 1);
+    assert!(!scene.binding.is_hooked());
+    assert_eq!((scene.binding.ifindex(), scene.binding.protocol()), (1, 3));
+
+    scene.step(Step::Up(1));
+    scene.step(Step::Rtnl);
+    assert!(scene.binding.is_hooked());
+    assert_eq!(scene.reports, 1);
+}
+
+#[test]
+fn bind_without_protocol_keeps_the_one_there_is() {
+    let mut scene = bound(0, 3);
+    scene.step(Step::Begin {
+        ifindex: 2,
+        protocol: 0,
+    });
+    scene.step(Step::Finish);
+    assert_eq!(
+        scene.hook,
+        Hook::Hooked {
+            protocol: 3,
+            ifindex: 2
+        }
+    );
+}
+
+#[test]
+fn bind_without_any_protocol_hooks_nothing() {
+    let scene = bound(1, 0);
+    assert_eq!(scene.hook, Hook::Idle);
+    assert_eq!(scene.reports, 0);
+    assert_eq!(scene.binding.ifindex(), 1);
+}
+
+#[test]
+fn bind_to_the_same_is_left_alone() {
+    let mut scene = bound(1, 3);
+    let target = scene.find(1);
+    assert!(scene.binding.begin(target, 3).unwrap().is_none());
+    assert!(scene.binding.is_hooked());
+    scene.check();
+}
+
+#[test]
+fn device_that_goes_down_reports_once() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Remove(1));
+    scene.settle();
+    assert_eq!(scene.reports, 1);
+    assert_eq!(scene.binding.ifindex(), NO_DEVICE);
+    assert_eq!(scene.binding.protocol(), 3);
+}
+
+#[test]
+fn unbound_socket_does_not_care_about_devices() {
+    let mut scene = bound(0, 3);
+    for step in [
+        Step::Down(1),
+        Step::Rtnl,
+        Step::Remove(1),
+        Step::Rtnl,
+        Step::Rtnl,
+    ] {
+        assert!(scene.step(step));
+        assert!(scene.binding.is_hooked());
+    }
+    assert_eq!(scene.reports, 0);
+}
+
+#[test]
+fn after_unregister_only_bind_hooks_again() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Remove(1));
+    scene.settle();
+    assert_eq!(scene.binding.device_up(1).hook, Move::Stay);
+
+    scene.step(Step::Begin {
+        ifindex: 0,
+        protocol: 0,
+    });
+    scene.step(Step::Finish);
+    assert!(scene.binding.is_hooked());
+}
+
+#[test]
+fn rebind_waits_for_those_who_stand_on_the_hook() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Down(1));
+    scene.step(Step::Rtnl);
+    let target = scene.find(2);
+    let todo = scene.binding.begin(target, 3).unwrap().unwrap();
+    assert!(todo.synchronize);
+    assert_eq!(todo.hook, Move::Stay);
+}
+
+/// Hook registered twice: joining a group (here: a bind) against another one that is under way.
+#[test]
+fn cve_2017_15649_second_operation_is_refused() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Begin {
+        ifindex: 2,
+        protocol: 3,
+    });
+    assert_eq!(scene.binding.begin(None, 4).err(), Some(EBUSY));
+    assert_eq!(scene.binding.finish(true).hook, Move::Attach);
+    assert_eq!(scene.binding.finish(true).hook, Move::Stay);
+}
+
+/// A bind gave up its lock to wait, and the notifier hooked the socket behind its back.
+#[test]
+fn cve_2018_18559_device_up_during_bind_does_not_hook() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Begin {
+        ifindex: 2,
+        protocol: 3,
+    });
+    for ifindex in [1, 2] {
+        assert_eq!(scene.binding.device_up(ifindex).hook, Move::Stay);
+    }
+    assert!(scene.step(Step::Finish));
+    assert_eq!(
+        scene.hook,
+        Hook::Hooked {
+            protocol: 3,
+            ifindex: 2
+        }
+    );
+}
+
+/// The same with a device that goes down and comes up again while the operation waits.
+#[test]
+fn cve_2025_38617_device_down_and_up_during_operation_does_not_hook() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Begin {
+        ifindex: 1,
+        protocol: 4,
+    });
+    for step in [Step::Down(1), Step::Rtnl, Step::Up(1), Step::Rtnl] {
+        assert!(scene.step(step));
+        assert_eq!(scene.hook, Hook::Unsettled);
+    }
+    assert!(scene.step(Step::Finish));
+    assert!(scene.binding.is_hooked());
+}
+
+/// A closed socket kept its protocol, and the notifier hooked it again.
+#[test]
+fn cve_2026_31504_device_up_after_release_does_not_hook() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Down(1));
+    scene.step(Step::Rtnl);
+    scene.step(Step::Release);
+    assert_eq!(scene.binding.device_up(1).hook, Move::Stay);
+    assert_eq!(scene.binding.protocol(), 0);
+}
+
+/// An operation remembered that the socket was hooked, and hooked it to a device that had left.
+#[test]
+fn cve_2026_68338_unregister_during_operation_does_not_hook() {
+    let mut scene = bound(1, 3);
+    scene.step(Step::Begin {
+        ifindex: 1,
+        protocol: 4,
+    });
+    scene.step(Step::Remove(1));
+    for _ in 0..3 {
+        assert!(scene.step(Step::Rtnl));
+    }
+    assert_eq!(scene.device(1).references.get(), 0);
+
+    // Not even if the owner thinks that the device is up.
+    let todo = scene.binding.finish(true);
+    assert_eq!(todo.hook, Move::Stay);
+    assert!(todo.report);
+}
+
+#[test]
+fn new_socket_is_settled() {
+    let mut binding: Binding<Reference> = Binding::new();
+    assert!(!binding.is_hooked());
+    let todo = binding.release();
+    assert!(!todo.synchronize);
+    assert_eq!(todo.hook, Move::Stay);
+}
