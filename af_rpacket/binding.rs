@@ -19,11 +19,15 @@ use super::{
     },
 };
 use crate::{
-    ext::lock::LockContext,
+    ext::lock::{
+        Guard,
+        LockContext, //
+    },
     net::{
         context::{
             Process,
-            Rtnl, //
+            Rtnl,
+            TaskContext, //
         },
         device::Device,
         namespace::Listed,
@@ -108,33 +112,34 @@ impl Slot {
     /// Carries out what the state machine asks for, as far as the lock must be held for it.
     ///
     /// `device` is the device to hook the socket to.
-    fn carry_out(
-        &mut self,
+    fn carry_out<C: LockContext + TaskContext>(
+        slot: &mut Guard<'_, Self, C>,
         todo: Todo<ARef<Device>>,
         sock: &Sock<PacketSocket>,
         device: Option<Listed<'_>>,
     ) -> Rest {
-        let hook = core::mem::replace(&mut self.hook, Hook::Away);
+        let hook = core::mem::replace(&mut slot.hook, Hook::Away);
         // INVARIANT: The state machine asks to attach when it enters `Hooked`, which it does only
         // from states with an idle hook, and to detach when it leaves `Hooked`.
-        self.hook = match (todo.hook, hook) {
+        slot.hook = match (todo.hook, hook) {
             (Move::Attach, Hook::Idle(idle)) => Hook::Hooked(idle.hook(
                 sock,
                 Match {
-                    protocol: Be16::from_raw(self.binding.protocol()),
+                    protocol: Be16::from_raw(slot.binding.protocol()),
                     device,
-                    ignore_outgoing: self.ignore_outgoing,
+                    ignore_outgoing: slot.ignore_outgoing,
                 },
+                slot,
             )),
-            (Move::Detach, Hook::Hooked(hooked)) => Hook::Detached(hooked.unhook()),
+            (Move::Detach, Hook::Hooked(hooked)) => Hook::Detached(hooked.unhook(slot)),
             (_, hook) => hook,
         };
 
         let detached = if todo.synchronize {
-            match core::mem::replace(&mut self.hook, Hook::Away) {
+            match core::mem::replace(&mut slot.hook, Hook::Away) {
                 Hook::Detached(detached) => Some(detached),
                 hook => {
-                    self.hook = hook;
+                    slot.hook = hook;
                     None
                 }
             }
@@ -181,7 +186,11 @@ fn report(sock: &Sock<PacketSocket>, report: bool) {
 }
 
 /// Ends an operation that began with a [`Rest`]: hooks the socket if it is to be hooked.
-fn finish<C: LockContext>(sock: &Sock<PacketSocket>, idle: Option<Idle>, context: &mut C) {
+fn finish<C: LockContext + TaskContext>(
+    sock: &Sock<PacketSocket>,
+    idle: Option<Idle>,
+    context: &mut C,
+) {
     let rest = {
         let mut slot = sock.binding.lock(context);
         if let Some(idle) = idle {
@@ -192,7 +201,7 @@ fn finish<C: LockContext>(sock: &Sock<PacketSocket>, idle: Option<Idle>, context
         let todo = slot
             .binding
             .finish(device.as_ref().is_some_and(|device| device.is_up()));
-        slot.carry_out(todo, sock, device)
+        Slot::carry_out(&mut slot, todo, sock, device)
     };
     report(sock, rest.report);
 }
@@ -249,7 +258,7 @@ fn rebind(
         let Some(todo) = slot.binding.begin(device, protocol)? else {
             return Ok(());
         };
-        slot.carry_out(todo, sock, None)
+        Slot::carry_out(&mut slot, todo, sock, None)
     };
 
     let idle = rest.detached.map(|hook| hook.synchronize(context));
@@ -262,7 +271,7 @@ pub(super) fn release(sock: &Sock<PacketSocket>, context: &mut Process<'_>) {
     let rest = {
         let mut slot = sock.binding.lock(context);
         let todo = slot.binding.release();
-        slot.carry_out(todo, sock, None)
+        Slot::carry_out(&mut slot, todo, sock, None)
     };
     if let Some(hook) = rest.detached {
         // Frames may still be queued until this returns; the queue is purged after it.
@@ -276,7 +285,7 @@ pub(super) fn device_up(sock: &Sock<PacketSocket>, device: Listed<'_>, rtnl: &mu
         let mut slot = sock.binding.lock(rtnl);
         slot.settle();
         let todo = slot.binding.device_up(device.ifindex());
-        slot.carry_out(todo, sock, Some(device))
+        Slot::carry_out(&mut slot, todo, sock, Some(device))
     };
     // The device went down a moment ago. The wait is short: under RTNL it is an expedited one.
     if rest.synchronize {
@@ -290,7 +299,7 @@ pub(super) fn device_down(sock: &Sock<PacketSocket>, ifindex: c_int, rtnl: &mut 
     let rest = {
         let mut slot = sock.binding.lock(rtnl);
         let todo = slot.binding.device_down(ifindex);
-        slot.carry_out(todo, sock, None)
+        Slot::carry_out(&mut slot, todo, sock, None)
     };
     report(sock, rest.report);
 }
@@ -300,7 +309,7 @@ pub(super) fn device_unregistered(sock: &Sock<PacketSocket>, ifindex: c_int, rtn
     let rest = {
         let mut slot = sock.binding.lock(rtnl);
         let todo = slot.binding.device_unregistered(ifindex);
-        slot.carry_out(todo, sock, None)
+        Slot::carry_out(&mut slot, todo, sock, None)
     };
     report(sock, rest.report);
 }

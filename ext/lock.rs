@@ -23,7 +23,8 @@ use crate::{
     net::context::{
         BottomHalf,
         Process,
-        Rtnl, //
+        Rtnl,
+        TaskContext, //
     },
 };
 use core::{
@@ -155,6 +156,9 @@ pub(crate) struct Guard<'a, T: ?Sized, C: LockContext> {
 
 // SAFETY: A shared guard gives shared access to the content and nothing else.
 unsafe impl<T: ?Sized + Sync, C: LockContext> Sync for Guard<'_, T, C> {}
+
+// SAFETY: The guard exists where the token that it borrows does.
+unsafe impl<T: ?Sized, C: LockContext + TaskContext> TaskContext for Guard<'_, T, C> {}
 
 impl<T: ?Sized, C: LockContext> Guard<'_, T, C> {
     /// The content, and the token of the context that the lock itself creates: bottom halves are off

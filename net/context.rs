@@ -16,6 +16,23 @@
 use core::marker::PhantomData;
 use kernel::types::NotThreadSafe;
 
+/// A context of a task: no softirq and no hard interrupt. Spinlocks may be held.
+///
+/// It is what a lock needs that the kernel takes without regard to softirqs: one that came in between
+/// would wait for the task that it interrupted. The tokens of this module that are of a task implement
+/// it, and so does the guard of a lock that was taken with one of them.
+///
+/// # Safety
+///
+/// A value of the implementing type must exist in a task only.
+pub(crate) unsafe trait TaskContext {}
+
+// SAFETY: What may sleep is a task.
+unsafe impl TaskContext for Process<'_> {}
+
+// SAFETY: The holder of a mutex is a task.
+unsafe impl TaskContext for Rtnl<'_> {}
+
 /// Proof that the current task may sleep: process context, no spinlock held, no RCU read section.
 ///
 /// # Invariants

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! None of `hook`, `unhook` and the drop of any of them sleeps, so all of them can be called in process
-//! context under a spinlock: in a notification, in `bind()`. (Not in a softirq: the kernel's lock of
-//! its lists of hooks is not made for that.) The price is [`Detached`]: the kernel's list no longer
+//! context under a spinlock: in a notification, in `bind()`. Not in a softirq: the kernel's lock of
+//! its lists of hooks is not made for that, hence the [`TaskContext`]. The price is [`Detached`]: the kernel's list no longer
 //! has the hook, but another CPU may be about to call it. Until an RCU grace period has passed, its
 //! memory must stay, it must not be put on a list again, and the socket must not go. A `Detached`
 //! keeps all that; when it is dropped, the memory and the reference to the socket are given back after
@@ -47,7 +47,8 @@ use crate::{
     net::{
         context::{
             BottomHalf,
-            Process, //
+            Process,
+            TaskContext, //
         },
         device::Device,
         namespace::Listed,
@@ -161,8 +162,13 @@ impl Idle {
     /// Hooks the socket: from now on it receives the packets that `packets` describes.
     ///
     /// A device of another namespace than the socket's gives it none: the family would not be told there
-    /// that the device goes away. Does not sleep. Process context; a spinlock may be held.
-    pub(crate) fn hook<T: Handler>(self, sock: &Sock<T>, packets: Match<'_>) -> Hooked<T> {
+    /// that the device goes away. Does not sleep.
+    pub(crate) fn hook<T: Handler>(
+        self,
+        sock: &Sock<T>,
+        packets: Match<'_>,
+        _context: &impl TaskContext,
+    ) -> Hooked<T> {
         let device = packets.device.map(|listed| ARef::from(&*listed));
         let packet_type = self.0.packet_type();
         let filled = bindings::packet_type {
@@ -202,7 +208,8 @@ impl Idle {
     }
 }
 
-/// A hook that the kernel calls. Dropping it removes it, as [`Hooked::unhook`] does.
+/// A hook that the kernel calls. Dropping it removes it, as [`Hooked::unhook`] does, and where that may be
+/// called.
 ///
 /// # Invariants
 ///
@@ -217,10 +224,10 @@ pub(crate) struct Hooked<T: Handler> {
 }
 
 impl<T: Handler> Hooked<T> {
-    /// Removes the hook. Does not sleep. Process context; a spinlock may be held.
+    /// Removes the hook. Does not sleep.
     ///
     /// The reference to the device is given back at once; that to the socket stays in the result.
-    pub(crate) fn unhook(self) -> Detached<T> {
+    pub(crate) fn unhook(self, _context: &impl TaskContext) -> Detached<T> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, and used no more after this call.
         unsafe { Self::take(&mut this) }

@@ -15,7 +15,8 @@ use crate::{
         context::{
             BottomHalf,
             Process,
-            Rtnl, //
+            Rtnl,
+            TaskContext, //
         },
         message::Message,
         notifier::{
@@ -125,10 +126,10 @@ impl Probe {
     }
 
     /// Takes the hook off, if it is on.
-    pub(super) fn unhook(&self) {
+    pub(super) fn unhook(&self, context: &impl TaskContext) {
         let mut binding = self.binding.lock();
         *binding = match core::mem::replace(&mut *binding, Binding::Changing) {
-            Binding::Hooked(hook) => Binding::Detached(hook.unhook()),
+            Binding::Hooked(hook) => Binding::Detached(hook.unhook(context)),
             other => other,
         };
     }
@@ -166,7 +167,7 @@ impl Protocol for Probe {
 
     fn device_event(sockets: &Sockets<Self>, event: &Event<'_>, rtnl: &mut Rtnl<'_>) {
         if let Kind::Unregister = event.kind() {
-            sockets.for_each(rtnl, |sock, _| sock.unhook());
+            sockets.for_each(rtnl, |sock, rtnl| sock.unhook(rtnl));
         }
     }
 
@@ -213,7 +214,7 @@ impl Operations<Probe> for ProbeOperations {
         let mut binding = sock.binding.lock();
         let idle = match core::mem::replace(&mut *binding, Binding::Changing) {
             Binding::Idle(idle) => idle,
-            Binding::Hooked(hook) => hook.unhook().synchronize(context),
+            Binding::Hooked(hook) => hook.unhook(context).synchronize(context),
             Binding::Detached(hook) => match hook.try_reclaim() {
                 Ok(idle) => idle,
                 Err(hook) => hook.synchronize(context),
@@ -231,7 +232,7 @@ impl Operations<Probe> for ProbeOperations {
             device: Some(device),
             ignore_outgoing: false,
         };
-        *binding = Binding::Hooked(idle.hook(sock, packets));
+        *binding = Binding::Hooked(idle.hook(sock, packets, context));
         Ok(())
     }
 

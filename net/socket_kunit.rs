@@ -471,7 +471,9 @@ mod tests {
             receiver.bind(&mut address(loopback.index))?;
             sender.send(loopback.index, &mut frame::<64>())?;
             assert!(receiver.receive(&mut [0; 64], 0).is_ok());
-            receiver.sock().unhook();
+            // SAFETY: Tests run in process context, with no lock held.
+            let context = unsafe { Process::assume() };
+            receiver.sock().unhook(&context);
             while receiver.receive(&mut [0; 64], 0).is_ok() {}
             sender.send(loopback.index, &mut frame::<64>())?;
             assert_eq!(receiver.receive(&mut [0; 64], 0).err(), Some(EAGAIN));
