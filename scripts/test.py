@@ -124,6 +124,30 @@ def host_suite(account, title, folder):
     account.top(status == 0 and number > 0, title)
 
 
+def rig_suite(account):
+    """What scripts/test ran outside the build root: selftests/rig/host.sh, one row for each result."""
+    title, planned, number, failed = "rig/host.sh", 0, 0, 0
+    with open(f"{RESULTS}/rig-host.ktap", encoding="utf-8", errors="replace") as file:
+        lines = file.read().splitlines()
+    print(f"    KTAP version 1\n    # Subtest: {title}", flush=True)
+    for line in lines:
+        if line != "KTAP version 1":
+            print(f"    {line}", flush=True)
+        plan = re.match(r"1\.\.(\d+)$", line)
+        planned = int(plan.group(1)) if plan else planned
+        match = re.match(r"(ok|not ok) \d+ (.*?)(?: # (.*))?$", line)
+        if match:
+            number += 1
+            failed += match.group(1) == "not ok"
+            account.add("rig", f"{title}: {match.group(2)}", "rig", "host",
+                        "pass" if match.group(1) == "ok" else "fail", match.group(3) or "")
+    if not number or number != planned:
+        failed += 1
+        account.add("rig", f"{title}: runs to its end", "rig", "host", "fail",
+                    f"{planned} planned, {number} came")
+    account.top(not failed, title)
+
+
 # ---- VM -----------------------------------------------------------------------------------------
 
 
@@ -292,6 +316,8 @@ def main():
     began = time.monotonic()
     account = Account()
     print("KTAP version 1", flush=True)
+    if wanted("rig/host.sh"):
+        rig_suite(account)
     for title, folder in PACKAGES.items():
         if wanted(title):
             host_suite(account, title, folder)

@@ -19,7 +19,7 @@
 #	                     $SUBJECT. The first is ours; a C original may follow, whose failures are
 #	                     recorded and do not fail the run, and which is left out on debug.
 #	                     Default: rtl8139_rs in drivers/, af_rpacket in net/, rpsniff in e2e/.
-#	# kernels: LIST      stock, debug (default: both)
+#	# kernels: LIST      stock, debug (default: both); host: outside the VM, by scripts/test
 #	# timeout: N         seconds on the stock kernel (default 300); four times that on debug
 #	# nics: LIST         cards of the VM (default rtl8139,e1000); see scripts/vm --help
 #	# machine: pc        for hot-plug (default q35)

@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The rig on the host: a status comes through the build root and the VM; what is interrupted or
+# killed leaves no process and no mount behind; two VMs run at once; a guest that crashes or hangs
+# ends the run, with the guilty part of the console; what is in use is not deleted.
+#
+# Runs outside the build root, before the other tests, and needs nothing but the modules' build.
+#
+# kernels: host
+export KERNEL=stock
+. "$(dirname "$0")/../lib.sh"
+
+TREE=$(cd "$(dirname "$0")/../.." && pwd -P)
+SCRIPTS=$TREE/scripts
+WORK=$(mktemp -d)
+defer rm -rf "$WORK"
+# Of this test alone: a command under test inherits it, and so does all that it starts.
+export RPACKET_MARK=mark-$$-$RANDOM
+
+# The processes that a command under test has started.
+marked() { grep -lsz "^RPACKET_MARK=$RPACKET_MARK$" /proc/[0-9]*/environ | grep -v "^/proc/$$/" | cut -d/ -f3; }
+mounts() { sort /proc/self/mountinfo; }
+# Those of this script's own pipes are gone as soon as it looks at one of them alone.
+nothing_runs() {
+	local pid
+	for pid in $(marked); do
+		case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
+		'' | *selftests/rig/host.sh*) ;;
+		*) return 1 ;;
+		esac
+	done
+}
+
+# start COMMAND...: in the background, in a session of its own, with Ctrl-C as on a terminal
+# (a shell makes its background jobs ignore it). Its output is in $WORK/out and $WORK/err.
+start() {
+	env --default-signal=INT,TERM,HUP setsid "$@" >"$WORK/out" 2>"$WORK/err" </dev/null &
+	STARTED=$!
+	defer kill -KILL -- "-$STARTED"
+}
+
+vm() { "$SCRIPTS/vm" --no-build --modules none --nics '' "$@"; }
+
+# ends_with STATUS...: the started command ends soon, with one of these, and leaves nothing.
+ends_with() {
+	local status=0
+	wait_for 20 eval "! alive $STARTED" || { echo "still running"; return 1; }
+	wait "$STARTED" || status=$?
+	wait_for 10 nothing_runs || { echo "still running:"; ps -o pid,args -p "$(marked | paste -sd,)"; return 1; }
+	mounts | diff "$WORK/mounts" - || return 1
+	case " $* " in *" $status "*) ;; *) echo "status $status"; cat "$WORK/err"; return 1 ;; esac
+}
+
+# Ctrl-C goes to all processes of the terminal, the other two to the command alone.
+end_by() {
+	if [ "$1" = INT ]; then kill -INT -- "-$STARTED"; else kill "-$1" "$STARTED"; fi
+}
+
+ends_in_the_root() {
+	start "$SCRIPTS/root" run bash -c 'echo begun; exec sleep 1000'
+	wait_for 30 grep -q begun "$WORK/out" || { cat "$WORK/err"; return 1; }
+	end_by "$1"
+	ends_with "$2"
+}
+
+ends_in_the_vm() {
+	start "$SCRIPTS/vm" --no-build --modules none --nics '' -- 'echo begun; exec sleep 1000'
+	wait_for 300 grep -q begun "$WORK/out" || { cat "$WORK/err"; return 1; }
+	end_by "$1"
+	ends_with "$2"
+}
+
+# comes_through STATUS COMMAND...
+comes_through() {
+	local expected=$1 status=0
+	shift
+	"$@" </dev/null || status=$?
+	[ "$status" = "$expected" ] || { echo "status $status"; return 1; }
+}
+
+two_vms() {
+	local first second=0 one=0
+	vm -- 'sleep 2; echo one; exit 3' >"$WORK/one" 2>&1 &
+	first=$!
+	vm -- 'sleep 2; echo two; exit 5' >"$WORK/two" 2>&1 || second=$?
+	wait "$first" || one=$?
+	[ "$one $second" = "3 5" ] && grep -qx one "$WORK/one" && grep -qx two "$WORK/two" && return
+	cat "$WORK/one" "$WORK/two"
+	echo "status $one and $second"
+	return 1
+}
+
+# says REGEX STATUS COMMAND...: the command fails with the status, and its messages say this.
+says() {
+	local regex=$1
+	shift
+	comes_through "$@" >"$WORK/said" 2>&1 && grep -qE "$regex" "$WORK/said" && return
+	cat "$WORK/said"
+	return 1
+}
+
+boots() { wc -l <"${RPACKET_CACHE:-$HOME/.cache/rpacket}/boots.csv"; }
+a_boot_is_counted() {
+	local before
+	before=$(boots)
+	vm -- true && [ "$(boots)" -gt "$before" ]
+}
+
+in_use_stays() {
+	local cache=$WORK/cache holder
+	mkdir -p "$cache"/{root-used,root-old,debug-old}
+	(exec 9<"$cache/root-used"; flock -s 9; exec sleep 1000 >/dev/null 2>&1) &
+	holder=$!
+	wait_for 5 eval "! flock -n '$cache/root-used' true"
+	comes_through 1 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune || return 1
+	kill "$holder"; wait "$holder" 2>/dev/null
+	[ "$(cd "$cache" && echo root-* debug-*)" = "root-used debug-*" ] || { ls "$cache"; return 1; }
+	comes_through 0 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune && [ ! -e "$cache/root-used" ]
+}
+
+a_root_in_use_is_locked() {
+	local root
+	root=$("$SCRIPTS/root" path)
+	start "$SCRIPTS/root" run bash -c 'echo begun; exec sleep 1000'
+	wait_for 30 grep -q begun "$WORK/out" || return 1
+	! flock -n "$root" true || { echo "not locked"; return 1; }
+	end_by TERM
+	ends_with 143
+}
+
+ktap_set_plan 13
+mounts >"$WORK/mounts"
+check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
+check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
+check "Ctrl-C ends a command in the root" ends_in_the_root INT 130
+check "so does SIGTERM" ends_in_the_root TERM 143
+check "so does SIGKILL" ends_in_the_root KILL 137
+check "Ctrl-C ends a VM" ends_in_the_vm INT 130
+check "so does SIGKILL, too" ends_in_the_vm KILL 137
+check "two VMs run at once" two_vms
+check "a guest that crashes ends the run" says 'sysrq triggered crash' 254 \
+	vm -- 'echo c >/proc/sysrq-trigger; sleep 1000'
+check "a guest that hangs ends the run" says 'no sign of life' 253 \
+	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
+check "each boot is counted" a_boot_is_counted
+check "prune leaves what is in use" in_use_stays
+check "a root in use is locked" a_root_in_use_is_locked
+ktap_finished
