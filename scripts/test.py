@@ -139,11 +139,11 @@ def rig_suite(account):
         if match:
             number += 1
             failed += match.group(1) == "not ok"
-            account.add("rig", f"{title}: {match.group(2)}", "rig", "host",
+            account.add("host", f"{title}: {match.group(2)}", "rig", "none",
                         "pass" if match.group(1) == "ok" else "fail", match.group(3) or "")
     if not number or number != planned:
         failed += 1
-        account.add("rig", f"{title}: runs to its end", "rig", "host", "fail",
+        account.add("host", f"{title}: runs to its end", "rig", "none", "fail",
                     f"{planned} planned, {number} came")
     account.top(not failed, title)
 
