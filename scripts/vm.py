@@ -254,10 +254,11 @@ def watch(process, guest, options):
         except subprocess.TimeoutExpired:
             ended = False
         now = time.monotonic()
-        if guest.status is not None and (ended or now - guest.ended > 30):
-            return guest.status, None
+        # First, since a kernel may also crash after the command's end, on its way down.
         if guest.fatal_at is not None and (ended or now - guest.fatal_at > 15):
             return PANIC, "the guest's kernel crashed"
+        if guest.status is not None and (ended or now - guest.ended > 30):
+            return guest.status, None
         if ended:
             if guest.started is None:
                 return NO_BOOT, f"the VM ended (status {process.returncode}) before it had booted"
