@@ -12,10 +12,7 @@
 #![forbid(unsafe_code)]
 
 use super::address::MAX_ADDRESS;
-use kernel::{
-    alloc::flags::__GFP_NOWARN,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// The offset of `mr_address` in `struct packet_mreq`.
 const ADDRESS_OFFSET: usize = 8;
@@ -135,40 +132,50 @@ struct Entry<M> {
     count: u32,
     /// What the device was told; `None` for a kind that is not known.
     joined: Option<M>,
+    next: Link<M>,
 }
+
+type Link<M> = Option<KBox<Entry<M>>>;
+
+/// The memory of a membership that is being added.
+#[derive(Debug)]
+pub(crate) struct Place<M>(KBox<Entry<M>>);
 
 /// What is to be done for a request to add a membership.
 #[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
+#[derive(Debug)]
+pub(crate) enum Admission<M> {
     /// Nothing: the device was told already, and the request was counted.
     Counted,
-    /// Nothing to tell the device: [`List::insert`] the request with `None`.
-    Noted,
-    /// Tell the device this, and [`List::insert`] the request with what it answers.
-    Join(Filter),
+    /// Nothing to tell the device: [`List::insert`] this with `None`.
+    Noted(Place<M>),
+    /// Tell the device this, and [`List::insert`] what it answers.
+    Join(Filter, Place<M>),
 }
 
-/// The memberships of a socket. `M` is what has to be given back to a device in the end.
+/// Memberships, of a socket or on their way out. `M` is what has to be given back to a device in the
+/// end.
 ///
-/// The list does not speak to a device itself: what protects the list need not be held meanwhile.
+/// The list does not speak to a device itself: what protects the list need not be held meanwhile. It
+/// is linked, so that entries move from one to another without memory: a device that goes away takes
+/// those of all sockets in one pass.
 ///
 /// # Locking
 ///
-/// The list changes under RTNL only, under which devices change their receive filters. So what
-/// [`List::admit`] found is still so at [`List::insert`].
+/// The list of a socket changes under RTNL only, under which devices change their receive filters. So
+/// what [`List::admit`] found is still so at [`List::insert`].
 #[derive(Debug)]
-pub(crate) struct List<M>(KVec<Entry<M>>);
+pub(crate) struct List<M>(Link<M>);
 
 impl<M> List<M> {
     /// Makes an empty list.
     pub(crate) const fn new() -> Self {
-        Self(KVec::new())
+        Self(None)
     }
 
     /// Whether there is no membership.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// Begins to add a membership. `address_length` is the length of the device's link layer
@@ -182,95 +189,101 @@ impl<M> List<M> {
         &mut self,
         request: &Request,
         address_length: Option<usize>,
-    ) -> Result<Admission> {
+    ) -> Result<Admission<M>> {
         let address_length = address_length.ok_or(ENODEV)?;
         if request.length > address_length {
             return Err(EINVAL);
         }
 
-        if let Some(entry) = self.0.iter_mut().find(|entry| entry.request == *request) {
-            entry.count = entry.count.checked_add(1).ok_or(ENOBUFS)?;
-            return Ok(Admission::Counted);
+        let mut at = self.0.as_deref_mut();
+        while let Some(entry) = at {
+            if entry.request == *request {
+                entry.count = entry.count.checked_add(1).ok_or(ENOBUFS)?;
+                return Ok(Admission::Counted);
+            }
+            at = entry.next.as_deref_mut();
         }
 
-        // Memory comes first: what a device was told must not get lost for the lack of it. How much is
-        // up to the program, so that there is none is not worth a warning.
-        self.0
-            .reserve(1, GFP_KERNEL | __GFP_NOWARN)
-            .map_err(|_| ENOBUFS)?;
+        // Memory comes first: what a device was told must not get lost for the lack of it.
+        let entry = Entry {
+            request: request.clone(),
+            count: 1,
+            joined: None,
+            next: None,
+        };
+        let place = Place(KBox::new(entry, GFP_KERNEL).map_err(|_| ENOBUFS)?);
         request.check_address(address_length)?;
         Ok(match request.filter() {
-            Some(filter) => Admission::Join(filter),
-            None => Admission::Noted,
+            Some(filter) => Admission::Join(filter, place),
+            None => Admission::Noted(place),
         })
     }
 
     /// Ends what [`Self::admit`] began.
-    ///
-    /// # Errors
-    ///
-    /// Gives `joined` back if there is no memory, which `admit` has reserved.
-    pub(crate) fn insert(&mut self, request: Request, joined: Option<M>) -> Result<(), Option<M>> {
-        if self.0.reserve(1, GFP_KERNEL | __GFP_NOWARN).is_err() {
-            return Err(joined);
-        }
-        // There is room, so nothing is lost here.
-        let _ = self.0.push(
-            Entry {
-                request,
-                count: 1,
-                joined,
-            },
-            GFP_KERNEL,
-        );
-        Ok(())
+    pub(crate) fn insert(&mut self, place: Place<M>, joined: Option<M>) {
+        let Place(mut entry) = place;
+        entry.joined = joined;
+        self.push(entry);
     }
 
     /// Drops a membership. That there is none is not an error. Returns what to give back to the
     /// device, if this was the last of its kind.
     pub(crate) fn remove(&mut self, request: &Request) -> Option<M> {
-        let (index, entry) = self
-            .0
-            .iter_mut()
-            .enumerate()
-            .find(|(_, entry)| entry.request == *request)?;
-
+        let mut at = &mut self.0;
+        while at.as_ref().is_some_and(|entry| entry.request != *request) {
+            at = &mut at.as_mut()?.next;
+        }
+        let entry = at.as_mut()?;
         entry.count = entry.count.saturating_sub(1);
         if entry.count > 0 {
             return None;
         }
-        self.0.remove(index).ok()?.joined
+        unlink(at)?.joined.take()
     }
 
-    /// Drops memberships of one device until there is something to give back to it, which is
-    /// returned; `None` when there is none left.
-    pub(crate) fn pop_device(&mut self, ifindex: i32) -> Option<M> {
-        self.pop_where(|request| request.ifindex == ifindex)
+    /// Moves the memberships of one device to `to`.
+    pub(crate) fn move_device(&mut self, ifindex: i32, to: &mut Self) {
+        let mut at = &mut self.0;
+        while let Some(entry) = at {
+            if entry.request.ifindex != ifindex {
+                // Looked up anew, since the borrow of `entry` cannot be given up in one branch.
+                at = match at {
+                    Some(entry) => &mut entry.next,
+                    None => return,
+                };
+            } else if let Some(entry) = unlink(at) {
+                to.push(entry);
+            }
+        }
     }
 
     /// Drops memberships until there is something to give back to a device, which is returned;
     /// `None` when the list is empty.
     pub(crate) fn pop(&mut self) -> Option<M> {
-        self.pop_where(|_| true)
-    }
-
-    fn pop_where(&mut self, chosen: impl Fn(&Request) -> bool) -> Option<M> {
-        // From the end, and with what is last in the place of what is dropped: a program may have
-        // made the list long, and RTNL is held.
-        for index in (0..self.0.len()).rev() {
-            if !self
-                .0
-                .get(index)
-                .is_some_and(|entry| chosen(&entry.request))
-            {
-                continue;
-            }
-            let last = self.0.len().saturating_sub(1);
-            self.0.swap(index, last);
-            if let Some(joined) = self.0.pop()?.joined {
-                return Some(joined);
+        loop {
+            let joined = unlink(&mut self.0)?.joined.take();
+            if joined.is_some() {
+                return joined;
             }
         }
-        None
     }
+
+    fn push(&mut self, mut entry: KBox<Entry<M>>) {
+        entry.next = self.0.take();
+        self.0 = Some(entry);
+    }
+}
+
+impl<M> Drop for List<M> {
+    /// One entry after another: each would drop the next one inside of it, however many there are.
+    fn drop(&mut self) {
+        while unlink(&mut self.0).is_some() {}
+    }
+}
+
+/// Takes the first entry out of the list that begins at `at`.
+fn unlink<M>(at: &mut Link<M>) -> Link<M> {
+    let mut entry = at.take()?;
+    *at = entry.next.take();
+    Some(entry)
 }

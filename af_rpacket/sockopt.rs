@@ -7,6 +7,7 @@ use super::{
     membership::{
         Admission,
         Filter,
+        List,
         Request, //
     },
     option::{
@@ -94,21 +95,17 @@ fn join(sock: &Sock<PacketSocket>, request: Request, context: &mut Process<'_>) 
     let address_length = device.as_ref().map(|device| usize::from(device.addr_len()));
 
     let admission = sock.memberships.lock().admit(&request, address_length)?;
-    let joined = match admission {
+    let (place, joined) = match admission {
         Admission::Counted => return Ok(()),
-        Admission::Noted => None,
-        Admission::Join(filter) => {
+        Admission::Noted(place) => (place, None),
+        Admission::Join(filter, place) => {
             let device = device.ok_or(ENODEV)?;
-            Some(Membership::join(&device, kind(filter), &mut rtnl)?)
+            let membership = Membership::join(&device, kind(filter), &mut rtnl)?;
+            (place, Some(membership))
         }
     };
-    let inserted = sock.memberships.lock().insert(request, joined);
-    inserted.map_err(|joined| {
-        if let Some(membership) = joined {
-            membership.leave(sock.namespace(), &mut rtnl);
-        }
-        ENOBUFS
-    })
+    sock.memberships.lock().insert(place, joined);
+    Ok(())
 }
 
 /// What a device is told for a membership.
@@ -151,10 +148,12 @@ pub(super) fn leave_all(sock: &Sock<PacketSocket>, context: &mut Process<'_>) {
 pub(super) fn leave_device(sockets: &Sockets<PacketSocket>, device: &Device, rtnl: &mut Rtnl<'_>) {
     let ifindex = device.ifindex();
 
-    // One by one, because nothing may be done to a device while the list of sockets is locked.
-    while let Some(membership) =
-        sockets.find_map(rtnl, |sock, _| sock.memberships.lock().pop_device(ifindex))
-    {
+    // In two steps, because nothing may be done to a device while the list of sockets is locked.
+    let mut leaving = List::new();
+    sockets.for_each(rtnl, |sock, _| {
+        sock.memberships.lock().move_device(ifindex, &mut leaving);
+    });
+    while let Some(membership) = leaving.pop() {
         membership.leave_device(device, rtnl);
     }
 }

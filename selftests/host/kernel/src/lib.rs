@@ -41,7 +41,7 @@ pub mod error {
 }
 
 pub mod alloc {
-    //! A vector whose growth can fail.
+    //! Memory that may not be there.
 
     use std::cell::Cell;
     use std::ops::{
@@ -62,91 +62,37 @@ pub mod alloc {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct AllocError;
 
-    /// There is no such element.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct RemoveError;
-
     /// How to allocate.
     #[derive(Clone, Copy, Debug)]
     pub struct Flags;
 
-    impl core::ops::BitOr for Flags {
-        type Output = Self;
-
-        fn bitor(self, _other: Self) -> Self {
-            self
-        }
-    }
-
     /// The allocation may sleep.
     pub const GFP_KERNEL: Flags = Flags;
 
-    pub mod flags {
-        //! More of them.
+    /// A value in memory of `kmalloc()`.
+    #[derive(Debug)]
+    pub struct KBox<T>(Box<T>);
 
-        /// A failure is not reported in the log.
-        pub const __GFP_NOWARN: super::Flags = super::Flags;
-    }
-
-    /// A vector in memory of `kmalloc()`.
-    #[derive(Clone, Debug)]
-    pub struct KVec<T>(Vec<T>);
-
-    impl<T> KVec<T> {
-        /// Makes an empty vector.
-        pub const fn new() -> Self {
-            Self(Vec::new())
-        }
-
-        /// Makes room for more elements.
-        pub fn reserve(&mut self, additional: usize, _flags: Flags) -> Result<(), AllocError> {
+    impl<T> KBox<T> {
+        /// Moves `value` to new memory.
+        pub fn new(value: T, _flags: Flags) -> Result<Self, AllocError> {
             if EXHAUSTED.get() {
                 return Err(AllocError);
             }
-            self.0.reserve(additional);
-            Ok(())
-        }
-
-        /// Appends an element.
-        pub fn push(&mut self, value: T, flags: Flags) -> Result<(), AllocError> {
-            if self.0.len() == self.0.capacity() {
-                self.reserve(1, flags)?;
-            }
-            self.0.push(value);
-            Ok(())
-        }
-
-        /// Removes the last element.
-        pub fn pop(&mut self) -> Option<T> {
-            self.0.pop()
-        }
-
-        /// Removes an element.
-        pub fn remove(&mut self, index: usize) -> Result<T, RemoveError> {
-            if index < self.0.len() {
-                Ok(self.0.remove(index))
-            } else {
-                Err(RemoveError)
-            }
+            Ok(Self(Box::new(value)))
         }
     }
 
-    impl<T> Default for KVec<T> {
-        fn default() -> Self {
-            Self::new()
-        }
-    }
+    impl<T> Deref for KBox<T> {
+        type Target = T;
 
-    impl<T> Deref for KVec<T> {
-        type Target = [T];
-
-        fn deref(&self) -> &[T] {
+        fn deref(&self) -> &T {
             &self.0
         }
     }
 
-    impl<T> DerefMut for KVec<T> {
-        fn deref_mut(&mut self) -> &mut [T] {
+    impl<T> DerefMut for KBox<T> {
+        fn deref_mut(&mut self) -> &mut T {
             &mut self.0
         }
     }
@@ -156,7 +102,7 @@ pub mod prelude {
     //! What every file of the kernel imports.
 
     pub use crate::alloc::{
-        KVec,
+        KBox,
         GFP_KERNEL, //
     };
     pub use crate::error::{
