@@ -101,14 +101,11 @@ pub(super) fn sendmsg(
     if frame.len() == 0 || (raw && !frame.has_valid_header()) {
         return Err(EINVAL);
     }
+    // A header that was built may have set a protocol, which `ETH_P_ALL` leaves alone.
+    let protocol = (protocol != ETH_P_ALL.to_be()).then_some(Be16::from_raw(protocol));
+    // Before the last check, which a frame that counts for `SOF_TIMESTAMPING_OPT_ID` may fail.
+    frame.prepare(sock, &cookie, protocol, own_fcs);
     fit.check(|| frame.is_vlan_frame())?;
-
-    let protocol = if protocol == ETH_P_ALL.to_be() {
-        0
-    } else {
-        protocol
-    };
-    frame.prepare(sock, &cookie, Be16::from_raw(protocol), own_fcs);
     frame.parse_headers(raw);
     frame.transmit(context)?;
     Ok(len)

@@ -102,7 +102,7 @@ struct sk_buff *rnet_helper_sock_alloc_packet(struct sock *sk, unsigned int head
 					      unsigned int paged, int noblock, int *err);
 void rnet_helper_sock_prepare_packet(struct sock *sk, struct sk_buff *skb,
 				     struct net_device *dev, const struct sockcm_cookie *cookie,
-				     __be16 protocol, bool no_fcs);
+				     bool set_protocol, __be16 protocol, bool no_fcs);
 int rnet_helper_inet_dgram_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 
 /* helpers/packet.c */

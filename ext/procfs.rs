@@ -47,9 +47,13 @@ unsafe impl Sync for NetFile {}
 impl NetFile {
     /// Makes a file that everybody may read. Process context.
     ///
-    /// It must be dropped before the namespace ends: it belongs into a
-    /// [`pernet::State`](crate::net::pernet::State). Fails with `ENOMEM`, also when the name is taken.
-    pub(crate) fn new<S: Show>(namespace: &Namespace, name: &'static CStr) -> Result<Self> {
+    /// Fails with `ENOMEM`, also when the name is taken.
+    ///
+    /// # Safety
+    ///
+    /// The caller must drop the value before the namespace ends: it belongs into a
+    /// [`pernet::State`](crate::net::pernet::State).
+    pub(crate) unsafe fn new<S: Show>(namespace: &Namespace, name: &'static CStr) -> Result<Self> {
         // SAFETY: The namespace is valid by its invariant, and has its directory from the start.
         let directory = unsafe { (*namespace.as_raw()).proc_net }.cast();
         // SAFETY: The directory and the name are valid; the callback fits the data, which is none.
@@ -65,7 +69,7 @@ impl NetFile {
         if entry.is_null() {
             return Err(ENOMEM);
         }
-        // INVARIANT: The entry was just made.
+        // INVARIANT: The entry was just made, and the caller guarantees that the namespace outlives it.
         Ok(Self {
             directory: NonNull::new(directory).ok_or(ENOMEM)?,
             name,

@@ -27,6 +27,20 @@ use kernel::types::NotThreadSafe;
 /// A value of the implementing type must exist in a task only.
 pub(crate) unsafe trait TaskContext {}
 
+/// A context in which the task may sleep: no spinlock is held, and it is in no RCU read section.
+///
+/// # Safety
+///
+/// A value of the implementing type must exist in such a context only. A lock that is taken must borrow
+/// it.
+pub(crate) unsafe trait SleepContext: TaskContext {}
+
+// SAFETY: By the type invariant the task may sleep.
+unsafe impl SleepContext for Process<'_> {}
+
+// SAFETY: The holder of a mutex may sleep; see `Rtnl::process`.
+unsafe impl SleepContext for Rtnl<'_> {}
+
 // SAFETY: What may sleep is a task.
 unsafe impl TaskContext for Process<'_> {}
 

@@ -109,7 +109,8 @@ impl<T: Protocol> Datagram<'_, T> {
     /// Adds the control messages that every socket can have: time stamps, the count of lost packets,
     /// the mark, the priority. It also notes the time of the packet for `SIOCGSTAMP`.
     pub(crate) fn put_controls(&self, message: &mut Message<'_>) {
-        // SAFETY: Message, socket and packet are valid by their invariants; the call reads the packet.
+        // SAFETY: Message, socket and packet are valid by their invariants; the call reads the
+        // packet, and notes the time of now in it if it has none, which nothing here refers to.
         unsafe {
             bindings::sock_recv_cmsgs(message.as_raw(), self.sock.as_raw(), self.skb.as_ptr())
         };

@@ -38,8 +38,8 @@ pub(crate) struct Device(Opaque<bindings::net_device>);
 // SAFETY: A counted reference to a net device may be given back in any thread.
 unsafe impl Send for Device {}
 
-// SAFETY: The methods of `Device` read fields that are constant while the device is registered, or
-// that C reads and writes without a lock as well.
+// SAFETY: The methods of `Device` read fields that are constant while the device is registered, and by
+// volatile reads those that C reads and writes without a lock as well.
 unsafe impl Sync for Device {}
 
 // SAFETY: `dev_hold()` keeps the memory of the device until the matching `dev_put()`, and each
@@ -107,15 +107,16 @@ impl Device {
     /// The hardware type `ARPHRD_*`.
     #[inline]
     pub(crate) fn hardware_type(&self) -> u16 {
-        // SAFETY: By the type invariant the device is valid.
-        unsafe { (*self.as_raw()).type_ }
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does: a bond
+        // takes on the type of its first port.
+        unsafe { (&raw const (*self.as_raw()).type_).read_volatile() }
     }
 
     /// The length of a link-layer address, in bytes.
     #[inline]
     pub(crate) fn addr_len(&self) -> u8 {
-        // SAFETY: By the type invariant the device is valid.
-        unsafe { (*self.as_raw()).addr_len }
+        // SAFETY: By the type invariant the device is valid; the field is read once, as for the type.
+        unsafe { (&raw const (*self.as_raw()).addr_len).read_volatile() }
     }
 
     /// The length of the link-layer header that the device puts before a packet, in bytes.

@@ -21,10 +21,7 @@ use core::{
 use kernel::{
     prelude::*,
     sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
+        aref::ARef,
         rcu, //
     },
     types::Opaque,
@@ -32,32 +29,17 @@ use kernel::{
 
 /// A network namespace: `struct net`.
 ///
+/// It is lent by what keeps it alive: a socket, a device, a callback. There is no counted reference to
+/// one, since a callback that runs while a namespace is made or ends has one whose count is zero.
+///
 /// # Invariants
 ///
-/// The `struct net` is initialised and its memory stays valid for the lifetime of the reference. Its
-/// count of references is not zero, unless the reference was lent by a callback that runs while the
-/// namespace is made or ends.
+/// The `struct net` is initialised and its memory stays valid for the lifetime of the reference.
 #[repr(transparent)]
 pub(crate) struct Namespace(Opaque<bindings::net>);
 
-// SAFETY: A counted reference to a namespace may be given back in any thread.
-unsafe impl Send for Namespace {}
-
 // SAFETY: The methods of `Namespace` call C functions that may be called from several threads.
 unsafe impl Sync for Namespace {}
-
-// SAFETY: `get_net()` keeps the namespace until the matching `put_net()`, and each is counted.
-unsafe impl AlwaysRefCounted for Namespace {
-    fn inc_ref(&self) {
-        // SAFETY: By the type invariant the namespace is valid.
-        unsafe { bindings::get_net(self.as_raw()) };
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller owns a count and gives it up, so the namespace is valid until here.
-        unsafe { bindings::put_net(obj.cast().as_ptr()) };
-    }
-}
 
 impl PartialEq for Namespace {
     /// Whether both are the same namespace: `net_eq()`.
@@ -72,8 +54,7 @@ impl Namespace {
     ///
     /// # Safety
     ///
-    /// `ptr` must point to an initialised `struct net` that stays valid for `'a`, and that is
-    /// referenced as the invariant of the type says.
+    /// `ptr` must point to an initialised `struct net` that stays valid for `'a`.
     #[inline]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::net) -> &'a Self {
         // CAST: `Namespace` is a transparent wrapper of `struct net`.

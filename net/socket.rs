@@ -16,7 +16,7 @@
 //! `net/socket_example.rs` is the smallest family that does all that.
 //!
 //! The registration does, in this order, and undoes in the reverse order: what the family keeps for
-//! each namespace, its list of sockets and its file in `/proc/net` ([`Sockets`]); the netdevice
+//! each namespace and its list of sockets ([`Sockets`]); its file in `/proc/net`; the netdevice
 //! notifier; the protocol; and the family number, from which moment `socket()` finds it. The kernel
 //! holds the module while a socket exists, so none of it is undone under a living socket.
 //!
@@ -32,7 +32,8 @@ use crate::{
     net::{
         context::{
             Process,
-            Rtnl, //
+            Rtnl,
+            SleepContext, //
         },
         namespace::Namespace,
         notifier, pernet,
@@ -107,6 +108,7 @@ pub(crate) struct Family<T: Protocol> {
     proto: UnsafeCell<bindings::proto>,
     notifier: notifier::Block<DeviceEvents<T>>,
     namespaces: pernet::Storage<Sockets<T>>,
+    files: pernet::Storage<Listing<T>>,
     tables: &'static [&'static Table<T>],
     registered: AtomicBool,
 }
@@ -124,6 +126,7 @@ impl<T: Protocol> Family<T> {
             proto: UnsafeCell::new(pin_init::zeroed()),
             notifier: notifier::Block::new(),
             namespaces: pernet::Storage::new(),
+            files: pernet::Storage::new(),
             tables,
             registered: AtomicBool::new(false),
         }
@@ -206,7 +209,7 @@ impl<T: Protocol> Family<T> {
             }
             // SAFETY: The socket is initialised and has the reference that `sock_init_data` made.
             let sock = unsafe { Sock::<T>::from_raw(sk) };
-            sock.siblings().add(sock);
+            sock.siblings().add(sock, &mut context);
             T::start(sock, &mut context);
             Ok(0)
         })
@@ -229,7 +232,7 @@ impl<T: Protocol> Family<T> {
         {
             // SAFETY: The `struct socket` owns a reference until the end of this function.
             let sock = unsafe { Sock::<T>::from_raw(sk) };
-            sock.siblings().remove(sock);
+            sock.siblings().remove(sock, &mut context);
             T::release(sock, &mut context);
         }
         // SAFETY: The socket is valid; it loses its file here, so nobody is woken any more.
@@ -281,8 +284,6 @@ impl<T: Protocol> notifier::Handler for DeviceEvents<T> {
 /// The sockets of a family in one namespace, and what the family keeps for the namespace.
 #[pin_data]
 pub(crate) struct Sockets<T: Protocol> {
-    // The file is removed first: reading it uses the rest.
-    file: Option<procfs::NetFile>,
     #[pin]
     list: Mutex<List<T>>,
     #[pin]
@@ -328,7 +329,7 @@ impl<T: Protocol> Sockets<T> {
     /// sleep, but it must take neither RTNL nor the lock of a device: those are held by who comes here
     /// with a notification. So what must be done to a device (leave a membership) is returned, and done
     /// by the caller, who then asks for the next.
-    pub(crate) fn find_map<C, R>(
+    pub(crate) fn find_map<C: SleepContext, R>(
         &self,
         context: &mut C,
         mut visit: impl FnMut(&Sock<T>, &mut C) -> Option<R>,
@@ -349,14 +350,18 @@ impl<T: Protocol> Sockets<T> {
 
     /// Calls `visit` for each socket, the oldest first. What is said at [`find_map`](Self::find_map)
     /// holds here too.
-    pub(crate) fn for_each<C>(&self, context: &mut C, mut visit: impl FnMut(&Sock<T>, &mut C)) {
+    pub(crate) fn for_each<C: SleepContext>(
+        &self,
+        context: &mut C,
+        mut visit: impl FnMut(&Sock<T>, &mut C),
+    ) {
         let _: Option<()> = self.find_map(context, |sock, context| {
             visit(sock, context);
             None
         });
     }
 
-    fn add(&self, sock: &Sock<T>) {
+    fn add(&self, sock: &Sock<T>, _context: &mut Process<'_>) {
         {
             let list = self.list.lock();
             // SAFETY: The socket is valid and on no list, as it is new; the list is locked.
@@ -366,7 +371,7 @@ impl<T: Protocol> Sockets<T> {
         unsafe { bindings::sock_inuse(sock.as_raw(), 1) };
     }
 
-    fn remove(&self, sock: &Sock<T>) {
+    fn remove(&self, sock: &Sock<T>, _context: &mut Process<'_>) {
         {
             let _list = self.list.lock();
             // SAFETY: The socket is valid, and on this list since it was made; the list is locked. The
@@ -388,22 +393,38 @@ impl<T: Protocol> pernet::State for Sockets<T> {
                 _socks: PhantomData,
             }, "rnet::Sockets::list"),
             state <- T::Namespace::init(namespace),
-            // The file is last: it can be read as soon as it is there.
-            file: T::PROC_NAME
-                .map(|name| procfs::NetFile::new::<Listing<T>>(namespace, name))
-                .transpose()?,
         })
     }
 }
 
-/// The file in `/proc/net` that lists the sockets.
-struct Listing<T: Protocol>(PhantomData<fn() -> T>);
+/// The file in `/proc/net` that lists the sockets of a namespace.
+///
+/// It can be read as soon as it is there, and uses [`Sockets`]: so it is a state of its own, made after
+/// that of the sockets and dropped before it.
+struct Listing<T: Protocol> {
+    _file: Option<procfs::NetFile>,
+    _protocol: PhantomData<fn() -> T>,
+}
+
+impl<T: Protocol> pernet::State for Listing<T> {
+    const STORAGE: StaticRef<pernet::Storage<Self>> = StaticRef::new(&T::FAMILY.get().files);
+
+    fn init(namespace: &Namespace) -> impl PinInit<Self, Error> {
+        try_init!(Self {
+            _file: T::PROC_NAME
+                // SAFETY: The state of a namespace is dropped before the namespace ends.
+                .map(|name| unsafe { procfs::NetFile::new::<Self>(namespace, name) })
+                .transpose()?,
+            _protocol: PhantomData,
+        }? Error)
+    }
+}
 
 impl<T: Protocol> procfs::Show for Listing<T> {
     fn show(namespace: &Namespace, file: &SeqFile, context: &mut Process<'_>) {
         T::show_header(file);
-        // SAFETY: The file is made at the end of the initialisation of the state and removed at the
-        // beginning of its drop, and a reader keeps the namespace alive.
+        // SAFETY: The file is made after the state of the sockets and removed before it is dropped: see
+        // `Registration`. A reader keeps the file until it has read.
         let sockets = unsafe { T::FAMILY.namespaces.get(namespace) };
         sockets.for_each(context, |sock, context| T::show(sock, file, context));
     }
@@ -420,6 +441,7 @@ pub(crate) struct Registration<T: Protocol> {
     family: RegisteredFamily<T>,
     _protocol: RegisteredProtocol<T>,
     _notifier: notifier::Registration<DeviceEvents<T>>,
+    _files: pernet::Registration<Listing<T>>,
     _namespaces: pernet::Registration<Sockets<T>>,
     _exclusive: Exclusive<T>,
 }
@@ -446,6 +468,7 @@ impl<T: Protocol> Registration<T> {
             unsafe { table.prepare(module, number) };
         }
         let namespaces = pernet::Registration::new()?;
+        let files = pernet::Registration::new()?;
         let notifier = notifier::Registration::new()?;
         let protocol = RegisteredProtocol::new(module, &exclusive)?;
         let family = RegisteredFamily::new(module, number, &protocol)?;
@@ -453,6 +476,7 @@ impl<T: Protocol> Registration<T> {
             family,
             _protocol: protocol,
             _notifier: notifier,
+            _files: files,
             _namespaces: namespaces,
             _exclusive: exclusive,
         })

@@ -274,7 +274,7 @@ impl Operations<Probe> for ProbeOperations {
         if !packet.has_valid_header() {
             return Err(EINVAL);
         }
-        packet.prepare(sock, &cookie, Be16::default(), false);
+        packet.prepare(sock, &cookie, Some(Be16::default()), false);
         packet.parse_headers(true);
         packet.transmit(context)?;
         Ok(len)

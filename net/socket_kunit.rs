@@ -345,14 +345,16 @@ mod tests {
             TestSocket::new(RAW, 0, false)?,
             TestSocket::new(RAW, 0, true)?,
         ];
+        // SAFETY: Tests run in process context, with no lock held.
+        let mut context = unsafe { Process::assume() };
         let mut count = 0u32;
         let siblings = sockets[0].sock().siblings();
-        siblings.for_each(&mut count, |_, count| *count = count.wrapping_add(1));
+        siblings.for_each(&mut context, |_, _| count = count.wrapping_add(1));
         assert_eq!(count, 3);
         let [first, second, third] = sockets;
         drop(second);
         let mut seen = [false; 2];
-        first.sock().siblings().for_each(&mut seen, |sock, seen| {
+        first.sock().siblings().for_each(&mut context, |sock, _| {
             seen[0] |= core::ptr::eq(sock, first.sock());
             seen[1] |= core::ptr::eq(sock, third.sock());
         });

@@ -309,7 +309,7 @@ impl Frame {
         &mut self,
         sock: &Sock<T>,
         cookie: &Cookie,
-        protocol: Be16,
+        protocol: Option<Be16>,
         no_fcs: bool,
     ) {
         // SAFETY: All four objects are valid by their invariants, and the packet is ours. It keeps the
@@ -320,7 +320,8 @@ impl Frame {
                 self.packet.as_raw(),
                 self.device.as_raw(),
                 &raw const cookie.0,
-                protocol.raw(),
+                protocol.is_some(),
+                protocol.unwrap_or_default().raw(),
                 no_fcs,
             )
         };

@@ -166,10 +166,11 @@ struct sk_buff *rnet_helper_sock_alloc_packet(struct sock *sk, unsigned int head
 /* What dev_queue_xmit() and the queueing disciplines below it read from a packet. */
 void rnet_helper_sock_prepare_packet(struct sock *sk, struct sk_buff *skb,
 				     struct net_device *dev, const struct sockcm_cookie *cookie,
-				     __be16 protocol, bool no_fcs)
+				     bool set_protocol, __be16 protocol, bool no_fcs)
 {
 	skb_setup_tx_timestamp(skb, cookie);
-	skb->protocol = protocol;
+	if (set_protocol)
+		skb->protocol = protocol;
 	skb->dev = dev;
 	skb->priority = cookie->priority;
 	skb->mark = cookie->mark;
