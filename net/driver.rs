@@ -101,6 +101,7 @@ pub(crate) use self::{
         Interrupt,
         Locked,
         Quiet,
+        Tick,
         TxTimeout, //
     },
     device::Device,
@@ -194,6 +195,17 @@ pub(crate) trait Operations: Sized + Send + Sync {
     ///
     /// Recovery needs process context: [`TxTimeout::schedule_work`], then [`Locked::restart`].
     fn tx_timeout(&self, _up: &Self::Up, _cx: &TxTimeout<'_, Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// How often [`tick`](Operations::tick) is called, in milliseconds, to about a second; more than
+    /// zero.
+    fn tick_ms(&self) -> u32 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Looks after the device from time to time while the interface works. Softirq.
+    fn tick(&self, _up: &Self::Up, _cx: &Tick<'_, Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -33,7 +33,10 @@ use crate::{
         skbuff::SkBuff, //
     },
 };
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     dma::Coherent,
     prelude::*,
@@ -127,7 +130,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         from: &Coherent<[u8]>,
         offset: usize,
         len: u32,
-    ) -> Result<Incoming> {
+    ) -> Result<Incoming<'a>> {
         self.copy_frame_in_two(from, (offset, len), (0, 0))
     }
 
@@ -139,7 +142,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         from: &Coherent<[u8]>,
         head: (usize, u32),
         tail: (usize, u32),
-    ) -> Result<Incoming> {
+    ) -> Result<Incoming<'a>> {
         let len = head.1.checked_add(tail.1).ok_or(EINVAL)?;
         if len < bindings::ETH_HLEN {
             return Err(EINVAL);
@@ -152,7 +155,7 @@ impl<'a, T: Operations> Poll<'a, T> {
 
     /// As [`Poll::copy_frame`], for a frame in ordinary memory.
     #[inline]
-    pub(crate) fn copy_slice(&mut self, frame: &[u8]) -> Result<Incoming> {
+    pub(crate) fn copy_slice(&mut self, frame: &[u8]) -> Result<Incoming<'a>> {
         let len = u32::try_from(frame.len())?;
         if len < bindings::ETH_HLEN {
             return Err(EINVAL);
@@ -171,7 +174,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         &mut self,
         head: (*const u8, u32),
         tail: (*const u8, u32),
-    ) -> Result<Incoming> {
+    ) -> Result<Incoming<'a>> {
         // SAFETY: By the type invariant this is the poll of the device's NAPI; the caller guarantees
         // the rest.
         let skb = unsafe {
@@ -185,8 +188,12 @@ impl<'a, T: Operations> Poll<'a, T> {
         };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
         // INVARIANT: The call has set device, protocol and packet type.
-        // SAFETY: The call made a packet, with one reference, for us.
-        Ok(Incoming(unsafe { SkBuff::from_raw(skb) }))
+        Ok(Incoming {
+            // SAFETY: The call made a packet, with one reference, for us.
+            skb: unsafe { SkBuff::from_raw(skb) },
+            _poll: PhantomData,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// Frees a packet that was sent. Cheaper here than [`SkBuff::consume`].
@@ -256,12 +263,18 @@ impl<'a, T: Operations> Poll<'a, T> {
 
 /// A received packet, ready for the stack: see [`Poll::copy_frame`].
 ///
+/// It names its device without a reference of its own, so it cannot be kept beyond the poll.
+///
 /// # Invariants
 ///
-/// The packet is what the stack expects from a driver: of an interface, with protocol and packet type
-/// set, and the data after the Ethernet header, which is in the linear part.
+/// The packet is what the stack expects from a driver: of the interface that is polled for `'a`, with
+/// protocol and packet type set, and the data after the Ethernet header, which is in the linear part.
 #[must_use = "a packet that is not given to the stack is dropped without a reason"]
-pub(crate) struct Incoming(SkBuff);
+pub(crate) struct Incoming<'a> {
+    skb: SkBuff,
+    _poll: PhantomData<&'a mut ()>,
+    _not_send: NotThreadSafe,
+}
 
 /// The permission to receive one frame. One that is neither used nor skipped is given back.
 #[must_use = "a slot that is not used is given back"]
@@ -269,13 +282,13 @@ pub(crate) struct Slot<'p, 'a, T: Operations> {
     poll: &'p mut Poll<'a, T>,
 }
 
-impl<T: Operations> Slot<'_, '_, T> {
+impl<'a, T: Operations> Slot<'_, 'a, T> {
     /// Gives a packet to the stack: `napi_gro_receive()`.
     #[inline]
-    pub(crate) fn receive(self, packet: Incoming) {
+    pub(crate) fn receive(self, packet: Incoming<'a>) {
         // SAFETY: By the invariant of `Poll` this is the poll of that NAPI; the packet and its only
         // reference are given away.
-        unsafe { bindings::napi_gro_receive(self.poll.napi(), packet.0.into_raw().as_ptr()) };
+        unsafe { bindings::napi_gro_receive(self.poll.napi(), packet.skb.into_raw().as_ptr()) };
         self.skip();
     }
 

@@ -33,6 +33,8 @@ use kernel::{
 pub(crate) struct Notes {
     /// What the chip has reported since the last poll; bits of ISR.
     pub(crate) events: u16,
+    /// It is time to look after chip and link.
+    pub(crate) tick: bool,
     /// The filter to set.
     pub(crate) filter: Option<Filter>,
     /// The device has ceased to answer.
@@ -45,7 +47,7 @@ impl Notes {
     /// Whether the receive ring is to be looked at: the chip said so, or it is time to, or nobody
     /// said anything, which is a poll that was not caused by an interrupt.
     pub(crate) fn concerns_rx(&self) -> bool {
-        self.events == 0 || self.events & (intr_mask::RX_EVENTS | bits::TIMEOUT) != 0
+        self.tick || self.events == 0 || self.events & intr_mask::RX_EVENTS != 0
     }
 
     /// Whether the chip is to be told how far the ring was read, however little that is.
@@ -54,7 +56,7 @@ impl Notes {
     /// QEMU also holds back what it has queued until then. And a chip that has a wrong idea of the
     /// position receives nothing and says nothing, so it is told from time to time.
     pub(crate) fn wants_position(&self) -> bool {
-        self.events & (bits::RX_OVERFLOW | bits::TIMEOUT) != 0
+        self.tick || self.events & bits::RX_OVERFLOW != 0
     }
 
     /// Whether the transmit slots are to be looked at. A completion that nobody waits for is not.
@@ -72,6 +74,7 @@ impl Notes {
 struct Gate {
     mask: IntrMask,
     events: u16,
+    tick: bool,
     /// The filter that the stack wants.
     filter: Filter,
     /// The poll has not set it yet.
@@ -101,6 +104,7 @@ impl Up {
             gate <- new_spinlock_irq!(Gate {
                 mask: IntrMask::new(polls_link),
                 events: 0,
+                tick: false,
                 filter,
                 filter_is_new: false,
                 gone: false,
@@ -158,6 +162,7 @@ impl Up {
         let mut gate = self.gate.lock();
         let value = gate.mask.close();
         gate.events = 0;
+        gate.tick = false;
         // Whether it answers is found out anew by who starts it the next time.
         gate.gone = false;
         write_mask(hw, value);
@@ -175,11 +180,13 @@ impl Up {
         let mut gate = self.gate.lock();
         let notes = Notes {
             events: gate.events,
+            tick: gate.tick,
             filter: gate.filter_is_new.then_some(gate.filter),
             gone: gate.gone,
             tx_armed: gate.mask.tx_armed(),
         };
         gate.events = 0;
+        gate.tick = false;
         gate.filter_is_new = false;
         notes
     }
@@ -187,6 +194,11 @@ impl Up {
     /// Notes events for the poll as if the chip had reported them; it must then be scheduled.
     pub(crate) fn note(&self, events: u16) {
         self.gate.lock().events |= events;
+    }
+
+    /// Notes that it is time to look after the chip; the poll must then be scheduled.
+    pub(crate) fn note_tick(&self) {
+        self.gate.lock().tick = true;
     }
 
     /// Whether the device has ceased to answer, and has not been started since.

@@ -79,15 +79,6 @@ pub(crate) enum Transceiver {
     External(u8),
 }
 
-/// Ticks of the timer in a second: it counts with the clock of the bus.
-const TICKS_PER_SECOND: u32 = 33_000_000;
-
-/// How long the timer takes where the link must be polled.
-const LINK_POLL_TICKS: u32 = TICKS_PER_SECOND;
-
-/// How long it takes elsewhere: so seldom costs nothing.
-const CARE_TICKS: u32 = 8 * TICKS_PER_SECOND;
-
 /// The chip.
 pub(crate) struct Hw<'bound> {
     /// Its registers.
@@ -145,25 +136,9 @@ impl<'bound> Hw<'bound> {
         self.transceiver
     }
 
-    /// Whether the link must be looked at from time to time, when the timer interrupts.
+    /// Whether the chip does not report changes of the link, so that it must be looked at.
     pub(crate) fn polls_link(&self) -> bool {
         self.board == Board::Rtl8129
-    }
-
-    /// Has the timer interrupt when the chip is to be looked after, and the link where it does not
-    /// report its changes.
-    ///
-    /// The first chips of the family have a register for their flash memory in this place.
-    pub(crate) fn start_timer(&self) {
-        let ticks = if self.polls_link() {
-            LINK_POLL_TICKS
-        } else if self.chip.has_lwake {
-            CARE_TICKS
-        } else {
-            return;
-        };
-        self.bar.write_reg(regs::TIMERINT::from(ticks));
-        self.bar.write_reg(regs::TCTR::zeroed());
     }
 
     /// Runs `f` with the configuration registers unlocked.

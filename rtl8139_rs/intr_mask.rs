@@ -42,8 +42,6 @@ pub(crate) mod bits {
     pub(crate) const LINK_CHANGE: u16 = 1 << 5;
     /// The receive FIFO has no room.
     pub(crate) const RX_FIFO_OVERFLOW: u16 = 1 << 6;
-    /// The chip's timer: it is time to look after chip and link.
-    pub(crate) const TIMEOUT: u16 = 1 << 14;
     /// An error on the PCI bus.
     pub(crate) const SYSTEM_ERROR: u16 = 1 << 15;
 }
@@ -57,15 +55,15 @@ pub(crate) const RX_EVENTS: u16 =
 /// Not the overflow of the ring: when it happens, frames are in the ring and the poll is due, and
 /// looks at the latched bit then. An interrupt would only delay it. QEMU takes the bit in the mask
 /// for a wish to be given frames that find no room, and then delivers later ones before them.
-/// (A chip with a wrong idea of the driver's position takes an empty ring for full: that is one of the
-/// things that the timer is for.)
+/// (A chip with a wrong idea of the driver's position takes an empty ring for full: that is what the
+/// driver looks after from time to time.)
 const RX_INTERRUPTS: u16 = RX_EVENTS & !bits::RX_OVERFLOW;
 
 /// The events that have the poll look at the transmit slots.
 pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
 
 /// The events that come seldom and are never masked while the interface is up.
-const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR | bits::TIMEOUT;
+const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR;
 
 /// All events that this driver knows what to do about.
 pub(crate) const KNOWN_EVENTS: u16 = RX_EVENTS | TX_EVENTS | RARE_EVENTS;

@@ -44,6 +44,7 @@ use crate::{
             Parts,
             Quiet,
             RxMode,
+            Tick,
             TxTimeout, //
         },
         napi::{
@@ -86,10 +87,18 @@ use kernel::{
 const RESET: Events = Events::bit::<0>();
 /// The chip has reported an error on the bus.
 const BUS_ERROR: Events = Events::bit::<1>();
-/// The link is to be looked at.
-const LINK: Events = Events::bit::<3>();
 /// The device has ceased to answer.
 const GONE: Events = Events::bit::<2>();
+/// The link is to be looked at.
+const LINK: Events = Events::bit::<3>();
+
+/// How often the link is looked at where the chip does not report its changes, in milliseconds.
+const LINK_POLL_MS: u32 = 1000;
+
+/// How often the chip is looked after elsewhere, in milliseconds: so seldom costs nothing.
+///
+/// A chip that has a wrong idea of how far the ring was read receives nothing and says nothing.
+const CARE_MS: u32 = 8000;
 
 /// The Ethernet header with one VLAN tag, in bytes.
 const HEADER_LEN: u32 = 18;
@@ -320,7 +329,6 @@ impl driver::Operations for Nic<'_> {
         drop(missed);
 
         self.check_link(dev);
-        self.hw.start_timer();
         Ok(())
     }
 
@@ -369,13 +377,8 @@ impl driver::Operations for Nic<'_> {
                 self.check_link(napi.dev());
             }
         }
-        if notes.events & bits::TIMEOUT != 0 {
-            if self.hw.polls_link() {
-                napi.schedule_work(LINK);
-            } else {
-                self.check_link(napi.dev());
-                self.hw.start_timer();
-            }
+        if notes.tick && !self.hw.polls_link() {
+            self.check_link(napi.dev());
         }
         if notes.events & bits::SYSTEM_ERROR != 0 {
             napi.schedule_work(BUS_ERROR);
@@ -397,6 +400,23 @@ impl driver::Operations for Nic<'_> {
         self.reap(up, tx, queue);
     }
 
+    fn tick_ms(&self) -> u32 {
+        if self.hw.polls_link() {
+            LINK_POLL_MS
+        } else {
+            CARE_MS
+        }
+    }
+
+    fn tick(&self, up: &Up, cx: &Tick<'_, Self>) {
+        if self.hw.polls_link() {
+            // The management bus is too slow for a softirq.
+            cx.schedule_work(LINK);
+        }
+        up.note_tick();
+        cx.kick_napi();
+    }
+
     fn tx_timeout(&self, _up: &Up, cx: &TxTimeout<'_, Self>) {
         self.counters.tx_timeouts.increment();
         cx.schedule_work(RESET);
@@ -412,7 +432,6 @@ impl driver::Operations for Nic<'_> {
         }
         if events.contains(LINK) {
             self.check_link(cx.dev());
-            self.hw.start_timer();
         }
         if events.contains(BUS_ERROR) {
             self.clear_bus_error();

@@ -16,7 +16,6 @@
 //! | MPC | frames missed (*missed packet counter*) |
 //! | 9346CR | the wires of the EEPROM, and the lock of the configuration registers |
 //! | MSR | state of the medium |
-//! | TCTR, TIMERINT | a timer, and when it interrupts |
 //! | BMCR to ANER | the transceiver's registers, IEEE 802.3 clause 22 |
 //!
 //! A chip accepts an access only of the width that is given here. Each access costs an exit to the
@@ -144,11 +143,6 @@ register! {
         0:0 all => bool;
     }
 
-    /// A timer that counts with the clock of the bus; a write sets it to zero.
-    pub(crate) TCTR(u32) @ 0x48 {
-        31:0 count;
-    }
-
     /// Frames missed, 24 bits that wrap; a write clears.
     pub(crate) MPC(u32) @ 0x4c {
         31:0 count;
@@ -175,11 +169,6 @@ register! {
         1:1 sleep => bool;
         /// Power management; in 8139 and 8139A: power down.
         0:0 power => bool;
-    }
-
-    /// The count at which the timer interrupts; zero is never.
-    pub(crate) TIMERINT(u32) @ 0x54 {
-        31:0 count;
     }
 
     /// State of the medium.

@@ -110,14 +110,7 @@ impl Nic<'_> {
     /// Receives what is in the ring, up to the budget.
     pub(crate) fn receive(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, notes: &Notes) -> Verdict {
         self.count_overflows(notes.events);
-        if rx.ring.is_drained() {
-            if !notes.concerns_rx() {
-                return Verdict::Done;
-            }
-            // The one read of the batch. It also orders what follows after what the chip has written
-            // before it moved on.
-            rx.ring.observe(self.hw.bar.read(regs::CBR).into_raw());
-        }
+        rx.ring.note(notes.concerns_rx());
 
         let features = napi.dev().features();
         let accept = Accept {
@@ -125,7 +118,15 @@ impl Nic<'_> {
             fcs: features.contains(Features::RXFCS),
         };
         let mut verdict = Verdict::Done;
-        while !rx.ring.is_drained() && napi.remaining() > 0 {
+        while napi.remaining() > 0 {
+            if rx.ring.wants_snapshot() {
+                // The one read of the batch. It also orders what follows after what the chip has
+                // written before it moved on.
+                rx.ring.observe(self.hw.bar.read(regs::CBR).into_raw());
+            }
+            if rx.ring.is_drained() {
+                break;
+            }
             let Ok(header) = dma::read_u32(&rx.memory, rx.ring.header_offset()) else {
                 break;
             };

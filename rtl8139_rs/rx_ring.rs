@@ -176,6 +176,8 @@ pub(crate) struct RxRing {
     cur: u16,
     /// Where the chip was about to write at the last snapshot.
     limit: u16,
+    /// Whether the chip has reported frames since the last snapshot.
+    news: bool,
     /// Bytes consumed since the chip was last told.
     lag: u16,
     /// When the frame at `cur` was first seen to be in progress, in microseconds.
@@ -189,6 +191,7 @@ impl RxRing {
         Self {
             cur: 0,
             limit: 0,
+            news: false,
             lag: 0,
             waiting_since: None,
         }
@@ -199,6 +202,19 @@ impl RxRing {
         *self = Self::new();
     }
 
+    /// Notes that the chip has reported frames, if it has.
+    ///
+    /// The report counts until the next snapshot, however many polls that takes: frames that came after
+    /// the last one are not reported again.
+    pub(crate) fn note(&mut self, reported: bool) {
+        self.news |= reported;
+    }
+
+    /// Whether it is time for a snapshot: the last one is used up, and there is something new.
+    pub(crate) fn wants_snapshot(&self) -> bool {
+        self.news && self.is_drained()
+    }
+
     /// Takes a snapshot: `cbr` is what the register CBR says.
     ///
     /// A chip in the middle of a frame may show an odd position, and one that does not wrap a frame
@@ -206,6 +222,7 @@ impl RxRing {
     pub(crate) fn observe(&mut self, cbr: u16) {
         // INVARIANT: The two masks make it a multiple of four below `RING_LEN`.
         self.limit = cbr & (RING_LEN - 1) & !3;
+        self.news = false;
     }
 
     /// Forgets the snapshot: nothing below it is of use before the next one.

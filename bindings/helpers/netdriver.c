@@ -2,15 +2,27 @@
 #include <linux/etherdevice.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <net/netdev_lock.h>
 #include <net/netdev_queues.h>
 #include "../helpers.h"
 
 /* What a driver's own device is set up with. */
 
-void rnet_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags)
+void rnet_helper_netdev_change_priv_flags(struct net_device *dev, u32 set, u32 clear)
 {
-	dev->priv_flags |= flags;
+	dev->priv_flags = (dev->priv_flags & ~clear) | set;
+}
+
+void rnet_helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *))
+{
+	timer_setup(timer, func, 0);
+}
+
+/* To the full second, so that timers that need not be exact fire together. */
+void rnet_helper_timer_start_ms(struct timer_list *timer, unsigned int ms)
+{
+	mod_timer(timer, jiffies + round_jiffies_relative(msecs_to_jiffies(ms)));
 }
 
 void rnet_helper_eth_hw_addr_set(struct net_device *dev, const u8 *addr)

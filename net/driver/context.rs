@@ -306,3 +306,45 @@ impl<'a, T: Operations> TxTimeout<'a, T> {
         unsafe { self.dev.schedule_work(events) };
     }
 }
+
+/// It is time for [`Operations::tick`]: softirq, in a timer.
+pub(crate) struct Tick<'a, T: Operations> {
+    dev: &'a Device<T>,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a, T: Operations> Tick<'a, T> {
+    /// Asserts the context.
+    ///
+    /// # Safety
+    ///
+    /// The caller must be the timer of `dev`, for `'a`.
+    #[inline]
+    pub(super) unsafe fn assume(dev: &'a Device<T>) -> Self {
+        Self {
+            dev,
+            _not_send: NotThreadSafe,
+        }
+    }
+
+    /// The device.
+    #[inline]
+    pub(crate) fn dev(&self) -> &'a Device<T> {
+        self.dev
+    }
+
+    /// Schedules deferred work.
+    #[inline]
+    pub(crate) fn schedule_work(&self, events: Events) {
+        // SAFETY: A timer runs in softirq with interrupts enabled.
+        unsafe { self.dev.schedule_work(events) };
+    }
+
+    /// Lets the poll run soon, as if the device had raised its interrupt.
+    #[inline]
+    pub(crate) fn kick_napi(&self) {
+        // SAFETY: NAPI was added before the device was registered; scheduling it is sound in any
+        // state, and a softirq runs what it has scheduled.
+        unsafe { bindings::napi_schedule_bh(self.dev.area().napi.get()) };
+    }
+}

@@ -36,10 +36,14 @@ use kernel::{
 ///   pointer was set to null, which happens under the instance lock.
 /// - `data` is initialised from before the device is registered until after it was unregistered,
 ///   and does not move meanwhile.
+/// - `tick` is set up before the device is registered, and pending or running only while the
+///   interface works.
 #[repr(C)]
 pub(crate) struct Private<T: Operations> {
     /// The one NAPI instance; added before the device is registered.
     pub(in crate::net) napi: Opaque<bindings::napi_struct>,
+    /// The timer of [`Operations::tick`].
+    pub(super) tick: Opaque<bindings::timer_list>,
     /// What exists while the interface is up.
     pub(super) running: Atomic<*mut Running<T>>,
     /// The driver's private data.
@@ -94,6 +98,20 @@ impl<T: Operations> Device<T> {
         // SAFETY: Only the address of the field is computed, inside the allocation of the device.
         let area = unsafe { &raw mut (*dev.as_ptr()).priv_ };
         area.cast()
+    }
+
+    /// The device that has this private area: `netdev_from_priv()`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Device::from_raw`], for the device that `area` is of.
+    #[inline]
+    pub(super) unsafe fn of_private<'a>(area: *mut Private<T>) -> &'a Self {
+        let offset = core::mem::offset_of!(bindings::net_device, priv_);
+        // SAFETY: The caller guarantees that the area is at this place of a device.
+        let dev = unsafe { area.byte_sub(offset) };
+        // SAFETY: As above.
+        unsafe { Self::from_raw(dev.cast()) }
     }
 
     #[inline]
@@ -174,8 +192,9 @@ impl<T: Operations> Device<T> {
     /// is held.
     pub(crate) fn mac(&self) -> [u8; 6] {
         // SAFETY: By the type invariant the device is valid; an Ethernet device's address has six
-        // bytes at least (`MAX_ADDR_LEN`), at a place that never changes.
-        unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read() }
+        // bytes at least (`MAX_ADDR_LEN`), at a place that never changes. They may be changing, so they
+        // are read as C reads them.
+        unsafe { (*self.as_raw()).dev_addr.cast::<[u8; 6]>().read_volatile() }
     }
 
     /// Lets the poll run soon, as if the device had raised its interrupt.

@@ -315,7 +315,7 @@ impl<T: Operations + 'static> Interface<T> {
         // IPv6 would send frames of its own.
         //
         // SAFETY: The interface is down; the flag is looked at when it goes up.
-        unsafe { bindings::netdev_add_priv_flags(this.raw(), IFF_NO_ADDRCONF) };
+        unsafe { bindings::netdev_change_priv_flags(this.raw(), IFF_NO_ADDRCONF, 0) };
         Ok(this)
     }
 

@@ -5,6 +5,7 @@
 use super::{
     device::Private,
     ndo,
+    running,
     Config,
     Device,
     Locked,
@@ -188,6 +189,8 @@ where
 
     // SAFETY: The device is not registered yet, so this function has it for itself.
     unsafe { configure::<T>(dev.as_ptr(), recipe.parent, &recipe.config) };
+    // SAFETY: The timer is zeroed memory inside the private area, and nobody has started it.
+    unsafe { bindings::timer_setup((*area).tick.get(), Some(running::tick::<T>)) };
     // SAFETY: The device was set up for `T` above, including its private data.
     unsafe { napi::add(Device::<T>::from_raw(dev.as_ptr())) };
     // SAFETY: The device is set up.
@@ -238,11 +241,14 @@ unsafe fn configure<T: Operations>(
     // An address may be changed while the interface is up, if it may be changed at all: the driver
     // decides in its callback.
     let mut flags = bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE;
+    // `ether_setup()` says that a frame may be sent while somebody keeps a reference to it. Here who
+    // has an `SkBuff` has the only one.
+    let sharing = bindings::netdev_priv_flags_IFF_TX_SKB_SHARING;
     if config.unicast_filter {
         flags |= bindings::netdev_priv_flags_IFF_UNICAST_FLT;
     }
     // SAFETY: The caller has the device for itself.
-    unsafe { bindings::netdev_add_priv_flags(dev, flags) };
+    unsafe { bindings::netdev_change_priv_flags(dev, flags, sharing) };
 
     // SAFETY: The call reads six bytes.
     let valid = |mac: &&[u8; 6]| unsafe { bindings::is_valid_ether_addr(mac.as_ptr()) };

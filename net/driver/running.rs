@@ -3,7 +3,11 @@
 //! What exists while an interface is up, and the ways up and down.
 
 use super::{
-    context::Locked,
+    context::{
+        Locked,
+        Tick, //
+    },
+    device::Private,
     Device,
     Interrupt,
     Operations,
@@ -28,7 +32,10 @@ use kernel::{
         Relaxed,
         Release, //
     },
-    types::ForeignOwnable, //
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
 };
 
 /// The three parts that [`Operations::open`] makes.
@@ -264,6 +271,10 @@ impl<T: Operations> Running<T> {
         // SAFETY: NAPI is added and disabled, and the caller holds the lock.
         unsafe { bindings::napi_enable_locked(dev.area().napi.get()) };
         dev.private().unmask(&self.up);
+        if T::HAS_TICK {
+            // SAFETY: The timer is set up.
+            unsafe { start_tick(dev) };
+        }
         Ok(())
     }
 
@@ -278,6 +289,13 @@ impl<T: Operations> Running<T> {
         let parked = unsafe { &mut *self.parked.get() };
         if parked.is_some() {
             return;
+        }
+
+        if T::HAS_TICK {
+            // It starts itself again, and the call waits for that too.
+            //
+            // SAFETY: The timer is set up, and its function takes no lock that the task holds.
+            unsafe { bindings::timer_delete_sync(dev.area().tick.get()) };
         }
 
         // SAFETY: The queue is valid, and the task is in process context.
@@ -351,6 +369,41 @@ impl<T: Operations> Running<T> {
         // SAFETY: The pointer came from `into_foreign` in `open`. Nobody finds it any more, and all
         // who had found it have ended: the handler with its line, the others with the grace period.
         drop(unsafe { Pin::<KBox<Self>>::from_foreign(running.cast()) });
+    }
+}
+
+/// Has the timer fire once.
+///
+/// # Safety
+///
+/// The timer of `dev` must be set up.
+unsafe fn start_tick<T: Operations>(dev: &Device<T>) {
+    let ms = dev.private().tick_ms();
+    // SAFETY: The caller guarantees it.
+    unsafe { bindings::timer_start_ms(dev.area().tick.get(), ms) };
+}
+
+/// The function of the timer.
+///
+/// # Safety
+///
+/// `timer` must be the `tick` of a device that was set up for `T`, and the caller a timer interrupt.
+pub(super) unsafe extern "C" fn tick<T: Operations>(timer: *mut bindings::timer_list) {
+    if !T::HAS_TICK {
+        return;
+    }
+    // SAFETY: The caller guarantees that `timer` is that field of the private area, which is where
+    // `netdev_priv()` of the device is.
+    let area = unsafe { kernel::container_of!(Opaque::cast_from(timer), Private<T>, tick) };
+    // SAFETY: It is that of a device which is set up for `T`, and works, so it is registered.
+    let dev = unsafe { Device::<T>::of_private(area.cast_mut()) };
+    // SAFETY: A timer runs with bottom halves disabled: an RCU read section.
+    if let Some(running) = unsafe { dev.running() } {
+        // SAFETY: This is the timer.
+        let cx = unsafe { Tick::assume(dev) };
+        dev.private().tick(running.up(), &cx);
+        // SAFETY: The timer is set up; who halts the interface waits for this function.
+        unsafe { start_tick(dev) };
     }
 }
 

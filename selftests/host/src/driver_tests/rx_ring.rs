@@ -88,6 +88,28 @@ fn a_new_ring_is_empty() {
 }
 
 #[test]
+fn a_report_counts_until_the_next_snapshot() {
+    let mut ring = RxRing::new();
+    ring.note(false);
+    assert!(!ring.wants_snapshot());
+    ring.note(true);
+    assert!(ring.wants_snapshot());
+    ring.observe(2 * 68);
+
+    // The budget ends between the two frames, and a third one comes.
+    let first = frame(ring.decode(header(OK, 64), Accept::default()));
+    ring.consume(first);
+    ring.note(true);
+    assert!(!ring.wants_snapshot());
+    ring.note(false);
+    let second = frame(ring.decode(header(OK, 64), Accept::default()));
+    ring.consume(second);
+    assert!(ring.wants_snapshot());
+    ring.observe(3 * 68);
+    assert!(!ring.is_drained());
+}
+
+#[test]
 fn takes_the_smallest_frame_of_the_wire() {
     let ring = ring_at(68);
     let frame = frame(ring.decode(header(OK, 64), Accept::default()));
