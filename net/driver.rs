@@ -37,6 +37,7 @@
 //! | `poll` | softirq, one CPU at a time | `&Up`, `&mut Rx`, [`Poll`] |
 //! | `start_xmit`, `netpoll` | bottom halves or interrupts off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
 //! | `tx_timeout` | softirq | `&Up`, [`TxTimeout`] |
+//! | `tick` | softirq, in a timer; only while the interface works | `&Up`, [`Tick`] |
 //! | `stats64` | atomic; at any time | counters of `self` |
 //!
 //! # Locking
@@ -50,10 +51,10 @@
 //!
 //! # Up and down
 //!
-//! Up: `open`, the interrupt line is requested, `start`, NAPI is enabled, `unmask`, the transmit
-//! queue is started. A failure on the way undoes what was done.
+//! Up: `open`, the interrupt line is requested, `start`, NAPI is enabled, `unmask`, the timer of `tick`
+//! and the transmit queue are started. A failure on the way undoes what was done.
 //!
-//! Down: the transmit queue is stopped and `Tx` taken away under its lock; NAPI is disabled and waited
+//! Down: the timer is stopped and waited for; the transmit queue is stopped and `Tx` taken away under its lock; NAPI is disabled and waited
 //! for; one grace period ends each poll that is on its way from completion through `unmask`; `mask`;
 //! a running interrupt handler is waited for; `stop`. Then the interrupt line is freed, another grace
 //! period ends whoever may still look at `Up`, and `Tx`, `Rx` and `Up` are dropped in this order.

@@ -137,6 +137,43 @@ mod tests {
     }
 
     #[test]
+    fn ticks_while_it_works_and_only_then() -> Result {
+        let log = Log::new()?;
+        let interface = probe(&log)?;
+        let ticks = &interface.dev().private().ticks;
+        // A timer of the layer fires on the full second.
+        let pause = || kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1500));
+        let stands_still = || {
+            let before = ticks.load(Relaxed);
+            pause();
+            ticks.load(Relaxed) == before
+        };
+        assert!(stands_still());
+        interface.up()?;
+        assert!(eventually(|| ticks.load(Relaxed) >= 1));
+        assert!(!stands_still());
+        interface.0.detach();
+        assert!(stands_still());
+        interface.0.attach()?;
+        assert!(!stands_still());
+        interface.down();
+        assert!(stands_still());
+
+        // A failure on the way up leaves no timer behind, nor does one in a restart.
+        let private = interface.dev().private();
+        private.fail_start.store(true, Relaxed);
+        assert!(interface.up().is_err());
+        assert!(stands_still());
+        private.fail_start.store(false, Relaxed);
+        interface.up()?;
+        private.fail_start.store(true, Relaxed);
+        interface.0.detach();
+        assert!(interface.0.attach().is_err());
+        assert!(stands_still());
+        Ok(())
+    }
+
+    #[test]
     fn work_may_detach() -> Result {
         let log = Log::new()?;
         let interface = probe(&log)?;

@@ -44,10 +44,14 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Whether the receive ring is to be looked at: the chip said so, or it is time to, or nobody
-    /// said anything, which is a poll that was not caused by an interrupt.
+    /// Whether there may be something new in the receive ring: the chip said so, or it is time to look.
     pub(crate) fn concerns_rx(&self) -> bool {
-        self.tick || self.events == 0 || self.events & intr_mask::RX_EVENTS != 0
+        self.tick || self.events & intr_mask::RX_EVENTS != 0
+    }
+
+    /// Whether nobody said anything: the poll goes on, or was not caused by an interrupt.
+    pub(crate) fn is_unprompted(&self) -> bool {
+        !self.tick && self.events == 0
     }
 
     /// Whether the chip is to be told how far the ring was read, however little that is.
@@ -199,6 +203,14 @@ impl Up {
     /// Notes that it is time to look after the chip; the poll must then be scheduled.
     pub(crate) fn note_tick(&self) {
         self.gate.lock().tick = true;
+    }
+
+    /// Notes that the device has ceased to answer.
+    pub(crate) fn note_gone(&self, hw: &Hw<'_>) {
+        let mut gate = self.gate.lock();
+        gate.gone = true;
+        let value = gate.mask.close();
+        write_mask(hw, value);
     }
 
     /// Whether the device has ceased to answer, and has not been started since.

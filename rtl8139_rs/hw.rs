@@ -79,6 +79,17 @@ pub(crate) enum Transceiver {
     External(u8),
 }
 
+/// How a chip is that was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It receives.
+    Well,
+    /// It does not: it was reset, or it has lost its place on the bus.
+    Stopped,
+    /// It is not there: what is read is all ones.
+    Gone,
+}
+
 /// The chip.
 pub(crate) struct Hw<'bound> {
     /// Its registers.
@@ -249,6 +260,18 @@ impl<'bound> Hw<'bound> {
             return Err(EIO);
         }
         Ok(())
+    }
+
+    /// How the chip is that was started.
+    pub(crate) fn health(&self) -> Health {
+        let cr = self.bar.read(regs::CR);
+        if cr.into_raw() == u8::MAX {
+            Health::Gone
+        } else if !cr.receive() {
+            Health::Stopped
+        } else {
+            Health::Well
+        }
     }
 
     /// Sets the filter of a receiver that runs. The ring is empty afterwards.

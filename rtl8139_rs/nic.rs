@@ -11,6 +11,7 @@ use super::{
     counters::Counters,
     gate::Up,
     hw::{
+        Health,
         Hw,
         Memory,
         Transceiver, //
@@ -93,7 +94,7 @@ const GONE: Events = Events::bit::<2>();
 const LINK: Events = Events::bit::<3>();
 
 /// How often the link is looked at where the chip does not report its changes, in milliseconds.
-const LINK_POLL_MS: u32 = 1000;
+const LINK_POLL_MS: u32 = 3000;
 
 /// How often the chip is looked after elsewhere, in milliseconds: so seldom costs nothing.
 ///
@@ -368,6 +369,21 @@ impl driver::Operations for Nic<'_> {
         if notes.gone {
             napi.schedule_work(GONE);
             return Verdict::Done;
+        }
+        if notes.tick {
+            // What else is read of a chip that does not answer is no truth: a position in the ring, say.
+            match self.hw.health() {
+                Health::Well => {}
+                Health::Stopped => {
+                    napi.schedule_work(RESET);
+                    return Verdict::Done;
+                }
+                Health::Gone => {
+                    up.note_gone(&self.hw);
+                    napi.schedule_work(GONE);
+                    return Verdict::Done;
+                }
+            }
         }
         if notes.events & bits::LINK_CHANGE != 0 {
             if self.hw.polls_link() {

@@ -6,7 +6,7 @@
 //! `&mut`, or while nothing else of the interface runs.
 //!
 //! Register accesses: one read of CBR for a batch, however many frames it has; one write of CAPR for
-//! each quarter of the ring, after an overflow, and when the timer says so.
+//! each quarter of the ring, after an overflow, and each time that the chip is looked after.
 
 #![forbid(unsafe_code)]
 
@@ -110,7 +110,9 @@ impl Nic<'_> {
     /// Receives what is in the ring, up to the budget.
     pub(crate) fn receive(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, notes: &Notes) -> Verdict {
         self.count_overflows(notes.events);
-        rx.ring.note(notes.concerns_rx());
+        // A poll that nobody asked for looks at the ring, unless it goes on with what it has seen.
+        let unprompted = notes.is_unprompted() && rx.ring.is_drained();
+        rx.ring.note(notes.concerns_rx() || unprompted);
 
         let features = napi.dev().features();
         let accept = Accept {

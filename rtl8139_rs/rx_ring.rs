@@ -218,11 +218,16 @@ impl RxRing {
     /// Takes a snapshot: `cbr` is what the register CBR says.
     ///
     /// A chip in the middle of a frame may show an odd position, and one that does not wrap a frame
-    /// one behind the end of the ring.
+    /// one behind the end of the ring. One behind all memory is not of a chip that answers, and is not
+    /// believed.
     pub(crate) fn observe(&mut self, cbr: u16) {
+        self.news = false;
+        if usize::from(cbr) > BUFFER_LEN {
+            self.forget();
+            return;
+        }
         // INVARIANT: The two masks make it a multiple of four below `RING_LEN`.
         self.limit = cbr & (RING_LEN - 1) & !3;
-        self.news = false;
     }
 
     /// Forgets the snapshot: nothing below it is of use before the next one.

@@ -20,7 +20,8 @@ use crate::{
             Parts,
             Quiet,
             Registration,
-            RxMode, //
+            RxMode,
+            Tick, //
         },
         ethtool::{
             self,
@@ -131,6 +132,7 @@ pub(crate) struct Probe {
     /// How many slots the first poll could take, and its budget.
     pub(crate) polled: Atomic<u32>,
     pub(crate) budget: Atomic<u32>,
+    pub(crate) ticks: Atomic<u32>,
     _dropped: Dropped,
 }
 
@@ -144,6 +146,7 @@ impl Probe {
             groups: Atomic::new(0),
             polled: Atomic::new(0),
             budget: Atomic::new(0),
+            ticks: Atomic::new(0),
             _dropped: Dropped(log.clone(), "drop data"),
         }
     }
@@ -222,6 +225,14 @@ impl Operations for Probe {
     ) -> Xmit {
         self.log.note("xmit");
         Xmit::Dropped(skb, DropReason::NotSpecified)
+    }
+
+    fn tick_ms(&self) -> u32 {
+        100
+    }
+
+    fn tick(&self, _up: &Dropped, _cx: &Tick<'_, Self>) {
+        self.ticks.add(1, Relaxed);
     }
 
     fn work(&self, cx: &mut Locked<'_, Self>, _up: &Dropped, events: Events) {
@@ -315,7 +326,7 @@ impl<T: Operations + 'static> Interface<T> {
         // IPv6 would send frames of its own.
         //
         // SAFETY: The interface is down; the flag is looked at when it goes up.
-        unsafe { bindings::netdev_change_priv_flags(this.raw(), IFF_NO_ADDRCONF, 0) };
+        unsafe { bindings::netdev_add_priv_flags(this.raw(), IFF_NO_ADDRCONF) };
         Ok(this)
     }
 

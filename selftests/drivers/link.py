@@ -11,8 +11,10 @@ import time
 
 import cases
 from frames import flood, frame
-from nic import DUT4, DUT6, PEER4, SLOW, inside, qmp, read, wait_for
+from nic import DUT4, DUT6, OURS, PEER4, SLOW, inside, lib, qmp, read, run, wait_for, write
 
+# What our driver notes with an id that is an RTL8129's.
+RTL8129 = 1
 RTMGRP_LINK, RTM_NEWLINK, IFF_LOWER_UP = 1, 16, 1 << 16
 
 
@@ -172,8 +174,32 @@ def a_storm_of_changes_ends_in_the_true_state(wire):
     assert after["rx_errors"] == before["rx_errors"], "link changes were counted as errors"
 
 
+def a_chip_that_does_not_report_changes_is_asked(wire):
+    """The RTL8129: its link is looked at from time to time. QEMU's card is taken for one, by its id."""
+    if wire.subject != OURS:
+        raise lib.Skip("8139too has its own way of doing that")
+    identity, drivers = "10ec 8139", f"/sys/bus/pci/drivers/{wire.subject}"
+    wire.card.unbind()
+    write(f"{drivers}/new_id", f"{identity} ffffffff ffffffff 0 0 {RTL8129}")
+    try:
+        wire.card.bind(wire.subject)
+        assert "RTL-8129" in run("dmesg"), "the card was not taken for one"
+        wire.up()
+        for plugged in (False, True):
+            cable("nic0", plugged)
+            wait_for(f"the carrier to be {plugged}", lambda: wire.dut.carrier() == plugged, 12)
+        wait_for("an answer", wire.answers)
+    finally:
+        cable("nic0", True)
+        wire.card.unbind()
+        write(f"{drivers}/remove_id", identity)
+        wire.card.bind(wire.subject)
+    wire.up()
+
+
 if __name__ == "__main__":
     cases.main(pulled_and_plugged_is_seen_by_interrupt, network_managers_are_told,
                traffic_stops_and_resumes, a_connection_outlives_the_cable,
                the_state_at_open_is_the_cable_s, a_change_while_down_is_seen_at_open,
-               a_storm_of_changes_ends_in_the_true_state)
+               a_storm_of_changes_ends_in_the_true_state,
+               a_chip_that_does_not_report_changes_is_asked)

@@ -110,6 +110,17 @@ fn a_report_counts_until_the_next_snapshot() {
 }
 
 #[test]
+fn a_position_behind_all_memory_is_not_believed() {
+    let mut ring = ring_at(2 * 68);
+    let first = frame(ring.decode(header(OK, 64), Accept::default()));
+    ring.consume(first);
+    for cbr in [u16::MAX, BUFFER_LEN as u16 + 1] {
+        ring.observe(cbr);
+        assert!(ring.is_drained());
+    }
+}
+
+#[test]
 fn takes_the_smallest_frame_of_the_wire() {
     let ring = ring_at(68);
     let frame = frame(ring.decode(header(OK, 64), Accept::default()));
