@@ -21,11 +21,9 @@
 void rnet_helper_dev_hold(struct net_device *dev);
 void rnet_helper_dev_put(struct net_device *dev);
 struct net *rnet_helper_dev_net(const struct net_device *dev);
-void rnet_helper_get_net(struct net *net);
-void rnet_helper_put_net(struct net *net);
 
 /* helpers/netdriver.c */
-void rnet_helper_netdev_change_priv_flags(struct net_device *dev, u32 set, u32 clear);
+void rnet_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags);
 void rnet_helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *));
 void rnet_helper_timer_start_ms(struct timer_list *timer, unsigned int ms);
 void rnet_helper_eth_hw_addr_set(struct net_device *dev, const u8 *addr);

@@ -27,6 +27,12 @@ use kernel::types::NotThreadSafe;
 /// A value of the implementing type must exist in a task only.
 pub(crate) unsafe trait TaskContext {}
 
+// SAFETY: What may sleep is a task.
+unsafe impl TaskContext for Process<'_> {}
+
+// SAFETY: The holder of a mutex is a task.
+unsafe impl TaskContext for Rtnl<'_> {}
+
 /// A context in which the task may sleep: no spinlock is held, and it is in no RCU read section.
 ///
 /// # Safety
@@ -40,12 +46,6 @@ unsafe impl SleepContext for Process<'_> {}
 
 // SAFETY: The holder of a mutex may sleep; see `Rtnl::process`.
 unsafe impl SleepContext for Rtnl<'_> {}
-
-// SAFETY: What may sleep is a task.
-unsafe impl TaskContext for Process<'_> {}
-
-// SAFETY: The holder of a mutex is a task.
-unsafe impl TaskContext for Rtnl<'_> {}
 
 /// Proof that the current task may sleep: process context, no spinlock held, no RCU read section.
 ///

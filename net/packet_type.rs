@@ -13,9 +13,9 @@
 //!
 //! None of `hook`, `unhook` and the drop of any of them sleeps, so all of them can be called in process
 //! context under a spinlock: in a notification, in `bind()`. Not in a softirq: the kernel's lock of
-//! its lists of hooks is not made for that, hence the [`TaskContext`]. The price is [`Detached`]: the kernel's list no longer
-//! has the hook, but another CPU may be about to call it. Until an RCU grace period has passed, its
-//! memory must stay, it must not be put on a list again, and the socket must not go. A `Detached`
+//! its lists of hooks is not made for that, hence the [`TaskContext`]. The price is [`Detached`]: the
+//! kernel's list no longer has the hook, but another CPU may be about to call it. Until an RCU grace
+//! period has passed, its memory must stay, it must not be put on a list again, and the socket must not go. A `Detached`
 //! keeps all that; when it is dropped, the memory and the reference to the socket are given back after
 //! the grace period, whoever waits for it.
 //!
@@ -208,8 +208,8 @@ impl Idle {
     }
 }
 
-/// A hook that the kernel calls. Dropping it removes it, as [`Hooked::unhook`] does, and where that may be
-/// called.
+/// A hook that the kernel calls. Dropping it removes it, as [`Hooked::unhook`] does, and must be done
+/// where that may be called: a drop takes no token.
 ///
 /// # Invariants
 ///

@@ -18,12 +18,3 @@ struct net *rnet_helper_dev_net(const struct net_device *dev)
 	return dev_net(dev);
 }
 
-void rnet_helper_get_net(struct net *net)
-{
-	get_net(net);
-}
-
-void rnet_helper_put_net(struct net *net)
-{
-	put_net(net);
-}

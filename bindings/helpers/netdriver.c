@@ -9,9 +9,9 @@
 
 /* What a driver's own device is set up with. */
 
-void rnet_helper_netdev_change_priv_flags(struct net_device *dev, u32 set, u32 clear)
+void rnet_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags)
 {
-	dev->priv_flags = (dev->priv_flags & ~clear) | set;
+	dev->priv_flags |= flags;
 }
 
 void rnet_helper_timer_setup(struct timer_list *timer, void (*func)(struct timer_list *))

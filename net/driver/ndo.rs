@@ -146,42 +146,78 @@ impl<T: Operations> Table<T> {
         skb: *mut bindings::sk_buff,
         dev: *mut net_device,
     ) -> bindings::netdev_tx_t {
-        let Some(skb) = NonNull::new(skb) else {
+        let Some(given) = NonNull::new(skb) else {
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
-        // SAFETY: The core hands over the packet, of which nobody else has a reference.
-        let skb = unsafe { SkBuff::from_raw(skb) };
-        let given = skb.as_raw();
+        // Some senders (pktgen) keep a reference, to send the packet again: the driver gets a clone then.
+        //
+        // SAFETY: The packet is valid; the count is read once.
+        let shared = unsafe { (&raw const (*skb).users.refs.counter).read_volatile() } != 1;
+        let own = if shared {
+            // SAFETY: The packet is valid; its holders only read it.
+            NonNull::new(unsafe { bindings::skb_clone(skb, bindings::GFP_ATOMIC) })
+        } else {
+            Some(given)
+        };
+        let Some(own) = own else {
+            // SAFETY: The core hands over one count, which ends here.
+            unsafe { bindings::dev_kfree_skb_any_reason(skb, DropReason::NoMem as u32) };
+            return bindings::netdev_tx_NETDEV_TX_OK;
+        };
+
         // SAFETY: The device is one of ours.
         let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The core calls this with the lock of the queue held. `own` has one count, of which this
+        // is the only owner: the core hands it over, or the clone is new.
+        let sent = unsafe { Self::send(dev, SkBuff::from_raw(own)) };
+        if let Some(back) = sent {
+            if shared {
+                // The core has kept its own pointer.
+                back.consume();
+            } else {
+                let _ = back.into_raw();
+            }
+            return bindings::netdev_tx_NETDEV_TX_BUSY;
+        }
+        if shared {
+            // SAFETY: The core hands over one count, which ends here.
+            unsafe {
+                bindings::dev_kfree_skb_any_reason(skb, bindings::skb_drop_reason_SKB_CONSUMED)
+            };
+        }
+        bindings::netdev_tx_NETDEV_TX_OK
+    }
 
-        // SAFETY: The core sends with bottom halves or interrupts disabled: an RCU read section.
+    /// Has the driver send a packet. Returns it if the core is to keep it and to try again.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the transmit queue must be held, with bottom halves or interrupts disabled.
+    #[inline]
+    unsafe fn send(dev: &Device<T>, skb: SkBuff) -> Option<SkBuff> {
+        let given = skb.as_raw();
+        // SAFETY: Bottom halves or interrupts are disabled: an RCU read section.
         let running = unsafe { dev.running() };
-        // SAFETY: The core holds the lock of the transmit queue, since the layer's devices are not
-        // lockless, and this is the only access under it.
+        // SAFETY: The caller holds the lock of the transmit queue, and this is the only access under it.
         let parts = running.and_then(|running| Some((running, unsafe { running.tx() }?)));
         let Some((running, tx)) = parts else {
             skb.drop_reason(DropReason::DevReady);
-            return bindings::netdev_tx_NETDEV_TX_OK;
+            return None;
         };
-        // SAFETY: The core holds the lock.
+        // SAFETY: The caller holds the lock.
         let mut queue = unsafe { TxQueue::assume(dev) };
 
         match dev.private().start_xmit(running.up(), tx, &mut queue, skb) {
-            Xmit::Queued => bindings::netdev_tx_NETDEV_TX_OK,
+            Xmit::Queued => None,
             Xmit::Dropped(skb, reason) => {
                 skb.drop_reason(reason);
-                bindings::netdev_tx_NETDEV_TX_OK
+                None
             }
-            Xmit::Busy(skb) if core::ptr::eq(skb.as_raw(), given) => {
-                // The core has kept its pointer, and owns the packet again.
-                let _ = skb.into_raw();
-                bindings::netdev_tx_NETDEV_TX_BUSY
-            }
+            Xmit::Busy(skb) if core::ptr::eq(skb.as_raw(), given) => Some(skb),
             // Another packet than the one that was given, which the driver has kept.
             Xmit::Busy(skb) => {
                 skb.drop_reason(DropReason::NotSpecified);
-                bindings::netdev_tx_NETDEV_TX_OK
+                None
             }
         }
     }

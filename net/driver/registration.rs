@@ -241,14 +241,11 @@ unsafe fn configure<T: Operations>(
     // An address may be changed while the interface is up, if it may be changed at all: the driver
     // decides in its callback.
     let mut flags = bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE;
-    // `ether_setup()` says that a frame may be sent while somebody keeps a reference to it. Here who
-    // has an `SkBuff` has the only one.
-    let sharing = bindings::netdev_priv_flags_IFF_TX_SKB_SHARING;
     if config.unicast_filter {
         flags |= bindings::netdev_priv_flags_IFF_UNICAST_FLT;
     }
     // SAFETY: The caller has the device for itself.
-    unsafe { bindings::netdev_change_priv_flags(dev, flags, sharing) };
+    unsafe { bindings::netdev_add_priv_flags(dev, flags) };
 
     // SAFETY: The call reads six bytes.
     let valid = |mac: &&[u8; 6]| unsafe { bindings::is_valid_ether_addr(mac.as_ptr()) };
