@@ -19,7 +19,9 @@ export RPACKET_MARK=mark-$$-$RANDOM
 
 # The processes that a command under test has started.
 marked() { grep -lsz "^RPACKET_MARK=$RPACKET_MARK$" /proc/[0-9]*/environ | grep -v "^/proc/$$/" | cut -d/ -f3; }
-mounts() { sort /proc/self/mountinfo; }
+# Those of other runs on this machine do not count.
+CACHE=${RPACKET_CACHE:-$HOME/.cache/rpacket}
+mounts() { grep -F -e "$CACHE/" -e "$TREE/" /proc/self/mountinfo | sort; }
 # Those of this script's own pipes are gone as soon as it looks at one of them alone.
 nothing_runs() {
 	local pid
@@ -79,10 +81,14 @@ comes_through() {
 }
 
 two_vms() {
-	local first second=0 one=0
-	vm -- 'sleep 2; echo one; exit 3' >"$WORK/one" 2>&1 &
+	local first second=0 one=0 meet=build/$RPACKET_MARK
+	mkdir -p "$TREE/$meet"
+	defer rm -rf "$TREE/$meet"
+	# Each ends when it has seen the other one.
+	vm -- "touch $meet/1; until [ -e $meet/2 ]; do sleep 0.2; done; echo one; exit 3" >"$WORK/one" 2>&1 &
 	first=$!
-	vm -- 'sleep 2; echo two; exit 5' >"$WORK/two" 2>&1 || second=$?
+	vm -- "touch $meet/2; until [ -e $meet/1 ]; do sleep 0.2; done; echo two; exit 5" >"$WORK/two" 2>&1 ||
+		second=$?
 	wait "$first" || one=$?
 	[ "$one $second" = "3 5" ] && grep -qx one "$WORK/one" && grep -qx two "$WORK/two" && return
 	cat "$WORK/one" "$WORK/two"
@@ -99,7 +105,7 @@ says() {
 	return 1
 }
 
-boots() { wc -l <"${RPACKET_CACHE:-$HOME/.cache/rpacket}/boots.csv"; }
+boots() { wc -l <"$CACHE/boots.csv"; }
 a_boot_is_counted() {
 	local before
 	before=$(boots)
@@ -108,14 +114,30 @@ a_boot_is_counted() {
 
 in_use_stays() {
 	local cache=$WORK/cache holder
-	mkdir -p "$cache"/{root-used,root-old,debug-old}
+	mkdir -p "$cache"/{root-used,root-old}
 	(exec 9<"$cache/root-used"; flock -s 9; exec sleep 1000 >/dev/null 2>&1) &
 	holder=$!
+	defer kill "$holder"
 	wait_for 5 eval "! flock -n '$cache/root-used' true"
 	comes_through 1 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune || return 1
 	kill "$holder"; wait "$holder" 2>/dev/null
-	[ "$(cd "$cache" && echo root-* debug-*)" = "root-used debug-*" ] || { ls "$cache"; return 1; }
+	[ "$(cd "$cache" && echo root-*)" = root-used ] || { ls "$cache"; return 1; }
 	comes_through 0 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune && [ ! -e "$cache/root-used" ]
+}
+
+# What is of this version stays: the root, its debug kernel, and what is half made of them.
+own_stays() {
+	local cache=$WORK/own root debug
+	mkdir -p "$cache"
+	root=$cache/$(basename "$("$SCRIPTS/root" path)")
+	mkdir -p "$root/var/lib/rpacket" "$root.partial" "$cache/root-other.partial"
+	echo release >"$root/var/lib/rpacket/release"
+	echo version >"$root/var/lib/rpacket/version"
+	debug=$(RPACKET_CACHE="$cache" "$SCRIPTS/kernel" path debug)
+	mkdir -p "$debug" "$debug.partial" "$cache/debug-other"
+	comes_through 0 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune || return 1
+	ls -d "$root" "$root.partial" "$debug" "$debug.partial" || return 1
+	! ls -d "$cache"/*-other*
 }
 
 a_root_in_use_is_locked() {
@@ -128,7 +150,7 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 13
+ktap_set_plan 14
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -144,5 +166,6 @@ check "a guest that hangs ends the run" says 'no sign of life' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
+check "prune leaves what is of this version" own_stays
 check "a root in use is locked" a_root_in_use_is_locked
 ktap_finished
