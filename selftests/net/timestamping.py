@@ -86,6 +86,23 @@ def test_keys():
     equal(stamp(sock)[2], 4711, "a key of the sender's choice")
 
 
+def test_keys_of_frames_that_are_refused():
+    """What is found too long at the last check has had its number."""
+    pair = Pair()
+    keys = []
+    for opener in (open_socket, packet.reference):
+        with opener(SOCK_RAW) as sock:
+            bind(sock, pair.a, PROBE)
+            flags = TX_SOFTWARE | SOFTWARE | OPT_ID | OPT_TSONLY
+            packet.set_option(sock, packet.SO_TIMESTAMPING, flags, level=SOL_SOCKET)
+            packet.send(sock, probe(MAC_B))
+            # Four bytes more than the MTU allows, and no tag in them.
+            equal(errno_of(packet.send, sock, probe(MAC_B, bytes(1504))), "EMSGSIZE", "too long")
+            packet.send(sock, probe(MAC_B))
+            keys.append([stamp(sock)[2] for _ in range(2)])
+    equal(keys, [[0, 2], [0, 2]], "keys of ours and of AF_PACKET")
+
+
 def test_per_message():
     """A control message asks for the stamp of one frame; the socket only says what to report."""
     _, sock = setting(SOFTWARE)
