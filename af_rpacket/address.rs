@@ -154,19 +154,31 @@ pub(crate) struct Report {
 impl Report {
     /// Writes the address as a program reads it, padded with zeros.
     pub(crate) fn encode(&self) -> [u8; MAX_SIZE] {
-        let halen = usize::from(self.halen).min(MAX_ADDRESS);
-        let fields: [&[u8]; 6] = [
-            &AF_PACKET.to_ne_bytes(),
-            &self.protocol.to_ne_bytes(),
-            &self.ifindex.to_ne_bytes(),
-            &self.hatype.to_ne_bytes(),
-            &[self.pkttype, self.halen],
-            self.address.get(..halen).unwrap_or_default(),
-        ];
+        let [family0, family1] = AF_PACKET.to_ne_bytes();
+        let [protocol0, protocol1] = self.protocol.to_ne_bytes();
+        let [index0, index1, index2, index3] = self.ifindex.to_ne_bytes();
+        let [hatype0, hatype1] = self.hatype.to_ne_bytes();
         let mut bytes = [0; MAX_SIZE];
 
-        for (to, from) in bytes.iter_mut().zip(fields.into_iter().flatten()) {
-            *to = *from;
+        // Whole arrays, since this is done for each frame that a program receives.
+        if let Some((head, rest)) = bytes.split_first_chunk_mut() {
+            *head = [
+                family0,
+                family1,
+                protocol0,
+                protocol1,
+                index0,
+                index1,
+                index2,
+                index3,
+                hatype0,
+                hatype1,
+                self.pkttype,
+                self.halen,
+            ];
+            if let Some(address) = rest.first_chunk_mut() {
+                *address = self.address;
+            }
         }
         bytes
     }

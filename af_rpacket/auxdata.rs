@@ -81,20 +81,17 @@ impl Auxdata {
         const TP_MAC: u16 = 0;
 
         let (tci, tpid) = self.vlan.map_or((0, 0), |tag| (tag.tci, tag.tpid));
-        let fields: [&[u8]; 7] = [
-            &self.status().to_ne_bytes(),
-            &self.length.to_ne_bytes(),
-            &self.kept.to_ne_bytes(),
-            &TP_MAC.to_ne_bytes(),
-            &self.network_offset.to_ne_bytes(),
-            &tci.to_ne_bytes(),
-            &tpid.to_ne_bytes(),
-        ];
-        let mut bytes = [0; SIZE];
-
-        for (to, from) in bytes.iter_mut().zip(fields.into_iter().flatten()) {
-            *to = *from;
-        }
-        bytes
+        let [s0, s1, s2, s3] = self.status().to_ne_bytes();
+        let [l0, l1, l2, l3] = self.length.to_ne_bytes();
+        let [k0, k1, k2, k3] = self.kept.to_ne_bytes();
+        let [m0, m1] = TP_MAC.to_ne_bytes();
+        let [n0, n1] = self.network_offset.to_ne_bytes();
+        let [tci0, tci1] = tci.to_ne_bytes();
+        let [tpid0, tpid1] = tpid.to_ne_bytes();
+        // A whole array, since this is done for each frame that a program receives.
+        [
+            s0, s1, s2, s3, l0, l1, l2, l3, k0, k1, k2, k3, m0, m1, n0, n1, tci0, tci1, tpid0,
+            tpid1,
+        ]
     }
 }

@@ -93,7 +93,7 @@ fn destination_is_checked_against_the_device_by_what_was_given() {
 
 fn report(halen: u8) -> Report {
     let mut address = [0; MAX_ADDRESS];
-    for (index, byte) in address.iter_mut().enumerate() {
+    for (index, byte) in address.iter_mut().enumerate().take(halen.into()) {
         *byte = u8::try_from(index).unwrap() + 1;
     }
     Report {
