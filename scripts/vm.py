@@ -22,6 +22,8 @@ import tempfile
 import threading
 import time
 
+from vm_trace import Accesses
+
 TREE = "/rpacket"
 CACHE = "/cache"
 STATE = f"{TREE}/build/vm"
@@ -98,6 +100,7 @@ class Guest:
 
     def __init__(self, folder, echo_console):
         self.folder = folder
+        self.trace = f"{folder}/trace.log"
         self.echo_console = echo_console
         self.began = time.monotonic()
         self.started = None  # when the first sign of life came
@@ -108,6 +111,7 @@ class Guest:
         self.ended = None
         self.sockets = tempfile.mkdtemp(prefix="vm")
         self.qmp = Qmp(f"{self.sockets}/monitor")
+        self.accesses = Accesses(self.qmp, self.trace)
         self._serve("beat", self._on_beat)
         self._serve("qmp", self._on_qmp)
 
@@ -138,7 +142,11 @@ class Guest:
     def _on_qmp(self, stream, line):
         try:
             request = json.loads(line)
-            if request.get("execute") not in GUEST_MAY:
+            if request.get("execute") == "count-begin":
+                answer = self.accesses.begin()
+            elif request.get("execute") == "count-end":
+                answer = self.accesses.end(request.get("arguments", {}).get("name"))
+            elif request.get("execute") not in GUEST_MAY:
                 answer = {"error": {"desc": f"{request.get('execute')}: not for guests"}}
             else:
                 answer = self.qmp.command(request)
@@ -202,6 +210,8 @@ def qemu_options(options, guest):
         ]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
+    if options.trace:
+        result += ["-D", guest.trace]
     return result
 
 
@@ -325,7 +335,7 @@ def kvm_works(options):
             probe = argparse.Namespace(**{
                 **vars(options), "kernel": "stock", "nics": "", "append": [], "timeout": 10,
                 "boot_timeout": 20, "boot_silence": 20, "silence": 20, "verbose": False,
-                "icount": False, "machine": "q35",
+                "icount": False, "trace": False, "machine": "q35",
             })
             folder = new_folder("true\n", "stock", "")
             status, reason, _ = boot(probe, folder, True)
@@ -401,6 +411,7 @@ def parse():
     parser.add_argument("--append", action="append", default=[])
     parser.add_argument("--timeout", type=int, default=1800)
     parser.add_argument("--icount", action="store_true")
+    parser.add_argument("--trace", action="store_true")
     parser.add_argument("--log")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()
