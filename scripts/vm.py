@@ -98,9 +98,9 @@ class Qmp:
 class Guest:
     """What is known about a running guest, from its ports and its console."""
 
-    def __init__(self, folder, echo_console):
+    def __init__(self, folder, echo_console, trace=False):
         self.folder = folder
-        self.trace = f"{folder}/trace.log"
+        self.trace = f"{folder}/trace.log" if trace else None
         self.echo_console = echo_console
         self.began = time.monotonic()
         self.started = None  # when the first sign of life came
@@ -210,7 +210,7 @@ def qemu_options(options, guest):
         ]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
-    if options.trace:
+    if guest.trace:
         result += ["-D", guest.trace]
     return result
 
@@ -292,7 +292,7 @@ def watch(process, guest, options):
 
 def boot(options, folder, kvm):
     """One boot; returns (status, what happened, the Guest)."""
-    guest = Guest(folder, options.verbose)
+    guest = Guest(folder, options.verbose, options.trace)
     log_path = f"{folder}/console.log"
     with open(log_path, "wb") as log:
         process = subprocess.Popen(

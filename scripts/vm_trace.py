@@ -30,6 +30,8 @@ class Accesses:
 
     def begin(self):
         """From now on accesses are counted."""
+        if not self.path:
+            return {"error": {"desc": "nothing can be counted without scripts/vm --trace"}}
         self.at = os.path.getsize(self.path) if os.path.exists(self.path) else 0
         return self._switch(True)
 

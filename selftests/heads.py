@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
-KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace"}
 
 
 @dataclasses.dataclass
@@ -17,10 +17,11 @@ class Head:
     cpus: int
     leak_scan: bool
     log: str
+    trace: bool
 
     def shape(self):
         """Tests with the same shape share a boot."""
-        return (self.machine, self.cpus, self.nics)
+        return (self.machine, self.cpus, self.nics, self.trace)
 
 
 def read(path):
@@ -42,4 +43,5 @@ def read(path):
         cpus=int(found.get("cpus", 2)),
         leak_scan=found.get("leak-scan") == "yes",
         log=found.get("log", ""),
+        trace=found.get("trace") == "yes",
     )

@@ -24,6 +24,7 @@
 #	# nics: LIST         cards of the VM (default rtl8139,e1000); see scripts/vm --help
 #	# machine: pc        for hot-plug (default q35)
 #	# cpus: N            (default 2)
+#	# trace: yes         accesses to registers can be counted (scripts/vm --trace)
 #	# leak-scan: yes     run again on a boot of the debug kernel with kmemleak
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose
 #

@@ -13,6 +13,7 @@ received or sent while QEMU counted. The other end is an e1000 on the same hub.
   tx-burst-SIZE  a thread of the kernel sends as fast as the card takes it
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -35,8 +36,15 @@ class Stalled(Exception):
     """The driver does not go on."""
 
 
-def stall(*_):
-    raise Stalled
+@contextlib.contextmanager
+def pktgen():
+    """The kernel's generator is there, and one that never ends is interrupted."""
+    def stall(*_):
+        raise Stalled
+
+    signal.signal(signal.SIGALRM, stall)
+    with lib.module("pktgen"):
+        yield
 
 
 class BenchWire(SilentWire):
@@ -127,54 +135,45 @@ WORKLOADS = {
 }
 
 
-def report(**row):
-    print("row " + json.dumps(row), flush=True)
-
-
-def measure(wire, name, column, work, size):
-    """One workload: how many accesses and interrupts for how many frames."""
-    where = {"workload": f"{name}-{size}", "cpus": os.cpu_count()}
-    before, interrupts = wire.dut.counters(), wire.card.interrupts
-    qmp("count-begin")
-    try:
-        work(wire, size)
-        time.sleep(0.2)
-        stalled = False
-    except Stalled:
-        stalled = True
-    finally:
-        regions = qmp("count-end", name="rtl8139")
-        regions = regions or {}
-    if stalled:
-        report(**where, metric="stalled", value=1, frames=0)
-        return False
-    frames = wire.dut.counters()[column] - before[column]
-    accesses = {}
+def count(subject, name, size):
+    """One workload: how many frames there were, and the total of each metric, the accesses to each
+    register among them. The card is bound anew: a driver that has stalled, or lost its place in the
+    ring, would spoil the next workload."""
+    column, work = WORKLOADS[name]
+    with BenchWire(subject) as wire:
+        wait_for("a frame that gets through", lambda: not alive(wire))
+        before, interrupts = wire.dut.counters(), wire.card.interrupts
+        qmp("count-begin")
+        try:
+            work(wire, size)
+            time.sleep(0.2)
+        finally:
+            regions = qmp("count-end", name="rtl8139")
+        frames = wire.dut.counters()[column] - before[column]
+        interrupts = wire.card.interrupts - interrupts
+    accesses = collections.Counter()
     for counts in regions.values():
-        for access, count in counts.items():
-            accesses[access] = accesses.get(access, 0) + count
-    reads = sum(count for access, count in accesses.items() if access.startswith("read"))
-    report(**where, metric="register_reads", value=reads, frames=frames)
-    report(**where, metric="register_writes", value=sum(accesses.values()) - reads, frames=frames)
-    report(**where, metric="interrupts", value=wire.card.interrupts - interrupts, frames=frames)
-    for access, count in sorted(accesses.items()):
-        report(**where, metric=access, value=count, frames=frames)
-    return True
+        accesses.update(counts)
+    reads = sum(number for access, number in accesses.items() if access.startswith("read"))
+    return frames, {"register_reads": reads, "register_writes": accesses.total() - reads,
+                    "interrupts": interrupts, **dict(sorted(accesses.items()))}
 
 
 def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print(__doc__)
         return 2
-    signal.signal(signal.SIGALRM, stall)
-    with lib.module("pktgen"):
-        for name, (column, work) in WORKLOADS.items():
+    with pktgen():
+        for name in WORKLOADS:
             for size in SIZES:
-                # Each workload finds the card as it is after a bind: a driver that has stalled, or lost
-                # its place in the ring, would spoil the next one.
-                with BenchWire(sys.argv[1]) as wire:
-                    wait_for("a frame that gets through", lambda: not alive(wire))
-                    measure(wire, name, column, work, size)
+                try:
+                    frames, totals = count(sys.argv[1], name, size)
+                except Stalled:
+                    frames, totals = 0, {"stalled": 1}
+                for metric, value in totals.items():
+                    print("row " + json.dumps({
+                        "workload": f"{name}-{size}", "cpus": os.cpu_count(), "metric": metric,
+                        "value": value, "frames": frames}), flush=True)
     return 0
 
 
