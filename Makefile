@@ -32,6 +32,7 @@ distclean: clean
 demo:
 	@exec $(S)/demo
 vm:
+	@exec $(S)/vm --check
 	@exec $(S)/build sniffer
 	@exec $(S)/vm $(if $(CMD),-- "$$CMD")
 test:

@@ -289,7 +289,9 @@ pub(super) fn device_up(sock: &Sock<PacketSocket>, device: Listed<'_>, rtnl: &mu
     };
     // The device went down a moment ago. The wait is short: under RTNL it is an expedited one.
     if rest.synchronize {
-        let idle = rest.detached.map(|hook| hook.synchronize(&rtnl.process()));
+        let idle = rest
+            .detached
+            .map(|hook| hook.synchronize(&mut rtnl.process()));
         finish(sock, idle, rtnl);
     }
 }

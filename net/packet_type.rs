@@ -296,7 +296,7 @@ impl<T: Handler> Detached<T> {
     /// Waits until no CPU is looking at the hook. Sleeps, unless that time has come already.
     ///
     /// When it returns, no packet will reach the socket by this hook.
-    pub(crate) fn synchronize(self, _context: &Process<'_>) -> Idle {
+    pub(crate) fn synchronize(self, _context: &mut Process<'_>) -> Idle {
         if !self.is_quiet() {
             // SAFETY: The token says that sleeping is allowed.
             unsafe { bindings::synchronize_net() };

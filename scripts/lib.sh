@@ -89,6 +89,11 @@ enter_root() {
 	exec "$SCRIPTS/root" run "$IN_TREE/$script" "$@"
 }
 
+# check_kernel NAME: ends the script, before anything is made, unless the project has such a kernel.
+check_kernel() {
+	case $1 in stock | debug) ;; *) die "there is no kernel $1: stock and debug are known" ;; esac
+}
+
 # select_kernel NAME: makes a kernel that was prepared visible to what is run in the root from now.
 select_kernel() {
 	[ "$1" != stock ] || return 0

@@ -33,7 +33,7 @@ LANES = [
             ("core", "napi_gro_receive()", None, "GRO, ptype lists"),
             ("family", "hook, filter, queue", "af_rpacket/hook.rs", "receive()"),
             ("family", "system call", "af_rpacket/recv.rs", "recvmsg()"),
-            ("world", "rpsniff", "rpsniff/src/source.rs", "prints, pcapng"),
+            ("world", "rpsniff", "rpsniff/src/run.rs", "prints, pcapng"),
         ],
     ),
     (
