@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
-KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "ruins"}
 
 
 @dataclasses.dataclass
@@ -18,6 +18,7 @@ class Head:
     leak_scan: bool
     log: str
     trace: bool
+    ruins: bool
 
     def shape(self):
         """Tests with the same shape share a boot."""
@@ -44,4 +45,5 @@ def read(path):
         leak_scan=found.get("leak-scan") == "yes",
         log=found.get("log", ""),
         trace=found.get("trace") == "yes",
+        ruins=found.get("ruins") == "yes",
     )

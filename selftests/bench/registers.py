@@ -53,7 +53,7 @@ class BenchWire(SilentWire):
     def set_up(self):
         if self.subject == "8139too":
             # It leaves a card of this revision to 8139cp.
-            run("insmod", "/rpacket/build/bench/modules/pci_revision.ko",
+            run("insmod", f"{lib.MODULES}-tests/pci_revision.ko",
                 f"device={self.card.address}", f"revision={OLD_REVISION}")
         super().set_up()
 
