@@ -26,6 +26,15 @@ pub fn ip(arguments: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Whether an interface is in the operational state that comes after the carrier.
+fn is_up(interface: &str) -> bool {
+    let output = Command::new("ip")
+        .args(["-o", "link", "show", "dev", interface])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).contains(" state UP ")
+}
+
 /// Runs `body` in a network namespace with lo up, and a pair of interfaces, ra and rb, up.
 pub fn in_namespace(name: &str, body: impl FnOnce(&Bench)) {
     if env::var_os(INSIDE).is_some() {
@@ -37,11 +46,14 @@ pub fn in_namespace(name: &str, body: impl FnOnce(&Bench)) {
         ));
         assert!(ip("link set rb address 02:00:00:00:00:02"));
         assert!(ip("link set ra up") && ip("link set rb up"));
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while fs::read_to_string("/sys/class/net/rb/operstate").is_ok_and(|state| state == "down") {
-            assert!(Instant::now() < deadline, "rb does not come up");
+        // Before the kernel has noticed the carrier, what is sent is dropped without a word.
+        let deadline = Instant::now() + Duration::from_secs(40);
+        while !["ra", "rb"].into_iter().all(is_up) {
+            assert!(Instant::now() < deadline, "the pair does not come up");
             thread::sleep(Duration::from_millis(10));
         }
+        // The state is shown just before the queue works, under the RTNL mutex, which this takes.
+        assert!(ip("link set ra up") && ip("link set rb up"));
         let directory = tempfile::tempdir().unwrap();
         body(&Bench { directory });
         return;
@@ -227,4 +239,25 @@ pub fn numbered(count: u16) -> Vec<Vec<u8>> {
 pub fn send_all(interface: &str, frames: &[Vec<u8>]) {
     let injector = Injector::new(interface);
     frames.iter().for_each(|frame| injector.send(frame));
+    wait_until_handed_out();
+}
+
+/// Waits until the kernel has handed out what virtual devices have received. Usually that happens before
+/// the sender's call returns; a busy machine leaves it to a kernel thread.
+fn wait_until_handed_out() {
+    // The twelfth column is how many packets wait on that processor.
+    let waits = |line: &str| {
+        line.split_whitespace()
+            .nth(11)
+            .is_some_and(|n| n != "00000000")
+    };
+    for _ in 0..200 {
+        let table = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
+        if !table.lines().any(waits) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    // What was last taken from there may be on its way to the socket.
+    thread::sleep(Duration::from_millis(10));
 }
