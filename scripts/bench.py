@@ -146,6 +146,12 @@ def compare(counts):
         if row["value"] > old * (1 + MARGIN) + 0.005:
             worse += 1
             say(f"{row['workload']} {row['metric']}, {row['cpus']} CPUs: {old} before, {row['value']} now")
+    # A workload in which ours has stalled has no counts.
+    now = {tuple(str(row[k]) for k in key) for row in counts}
+    for workload, subject, cpus, metric in before:
+        if subject in OURS and (workload, subject, cpus, metric) not in now:
+            worse += 1
+            say(f"{workload} {metric}, {cpus} CPUs: counted before, missing now")
     say(f"{worse} counts are worse than the baseline's" if worse else "nothing is worse than the baseline")
     return 1 if worse else 0
 
