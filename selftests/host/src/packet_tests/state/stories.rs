@@ -15,9 +15,17 @@ use crate::packet::state::{
 };
 use kernel::prelude::*;
 
+fn begin(ifindex: i32, protocol: u16) -> Step {
+    Step::Begin { ifindex, protocol }
+}
+
+fn hooked(ifindex: i32, protocol: u16) -> Hook {
+    Hook::Hooked { protocol, ifindex }
+}
+
 fn bound(ifindex: i32, protocol: u16) -> Scene {
     let mut scene = Scene::new(2);
-    assert!(scene.step(Step::Begin { ifindex, protocol }));
+    assert!(scene.step(begin(ifindex, protocol)));
     assert!(scene.step(Step::Finish));
     scene
 }
@@ -27,10 +35,7 @@ fn bind_to_a_device_that_is_down_succeeds_and_reports() {
     let mut scene = Scene::new(2);
     scene.step(Step::Down(1));
     scene.step(Step::Rtnl);
-    assert!(scene.step(Step::Begin {
-        ifindex: 1,
-        protocol: 3
-    }));
+    assert!(scene.step(begin(1, 3)));
     assert!(scene.step(Step::Finish));
     assert_eq!(scene.reports, 1);
     assert!(!scene.binding.is_hooked());
@@ -45,18 +50,9 @@ fn bind_to_a_device_that_is_down_succeeds_and_reports() {
 #[test]
 fn bind_without_protocol_keeps_the_one_there_is() {
     let mut scene = bound(0, 3);
-    scene.step(Step::Begin {
-        ifindex: 2,
-        protocol: 0,
-    });
+    scene.step(begin(2, 0));
     scene.step(Step::Finish);
-    assert_eq!(
-        scene.hook,
-        Hook::Hooked {
-            protocol: 3,
-            ifindex: 2
-        }
-    );
+    assert_eq!(scene.hook, hooked(2, 3));
 }
 
 #[test]
@@ -109,10 +105,7 @@ fn after_unregister_only_bind_hooks_again() {
     scene.settle();
     assert_eq!(scene.binding.device_up(1).hook, Move::Stay);
 
-    scene.step(Step::Begin {
-        ifindex: 0,
-        protocol: 0,
-    });
+    scene.step(begin(0, 0));
     scene.step(Step::Finish);
     assert!(scene.binding.is_hooked());
 }
@@ -132,10 +125,7 @@ fn rebind_waits_for_those_who_stand_on_the_hook() {
 #[test]
 fn cve_2017_15649_second_operation_is_refused() {
     let mut scene = bound(1, 3);
-    scene.step(Step::Begin {
-        ifindex: 2,
-        protocol: 3,
-    });
+    scene.step(begin(2, 3));
     assert_eq!(scene.binding.begin(None, 4).err(), Some(EBUSY));
     assert_eq!(scene.binding.finish(true).hook, Move::Attach);
     assert_eq!(scene.binding.finish(true).hook, Move::Stay);
@@ -145,31 +135,19 @@ fn cve_2017_15649_second_operation_is_refused() {
 #[test]
 fn cve_2018_18559_device_up_during_bind_does_not_hook() {
     let mut scene = bound(1, 3);
-    scene.step(Step::Begin {
-        ifindex: 2,
-        protocol: 3,
-    });
+    scene.step(begin(2, 3));
     for ifindex in [1, 2] {
         assert_eq!(scene.binding.device_up(ifindex).hook, Move::Stay);
     }
     assert!(scene.step(Step::Finish));
-    assert_eq!(
-        scene.hook,
-        Hook::Hooked {
-            protocol: 3,
-            ifindex: 2
-        }
-    );
+    assert_eq!(scene.hook, hooked(2, 3));
 }
 
 /// The same with a device that goes down and comes up again while the operation waits.
 #[test]
 fn cve_2025_38617_device_down_and_up_during_operation_does_not_hook() {
     let mut scene = bound(1, 3);
-    scene.step(Step::Begin {
-        ifindex: 1,
-        protocol: 4,
-    });
+    scene.step(begin(1, 4));
     for step in [Step::Down(1), Step::Rtnl, Step::Up(1), Step::Rtnl] {
         assert!(scene.step(step));
         assert_eq!(scene.hook, Hook::Unsettled);
@@ -193,10 +171,7 @@ fn cve_2026_31504_device_up_after_release_does_not_hook() {
 #[test]
 fn cve_2026_68338_unregister_during_operation_does_not_hook() {
     let mut scene = bound(1, 3);
-    scene.step(Step::Begin {
-        ifindex: 1,
-        protocol: 4,
-    });
+    scene.step(begin(1, 4));
     scene.step(Step::Remove(1));
     for _ in 0..3 {
         assert!(scene.step(Step::Rtnl));
