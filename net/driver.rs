@@ -36,8 +36,8 @@
 //! | `interrupt` | hard interrupt | `&Up`, [`Interrupt`] |
 //! | `poll` | softirq, one CPU at a time | `&Up`, `&mut Rx`, [`Poll`] |
 //! | `start_xmit`, `netpoll` | bottom halves or interrupts off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
-//! | `tx_timeout` | softirq | `&Up`, [`TxTimeout`] |
-//! | `tick` | softirq, in a timer; only while the interface works | `&Up`, [`Tick`] |
+//! | `tx_timeout` | softirq | `&Up`, [`Timer`] |
+//! | `tick` | softirq, in a timer; only while the interface works | `&Up`, [`Timer`] |
 //! | `stats64` | atomic; at any time | counters of `self` |
 //!
 //! # Locking
@@ -102,8 +102,7 @@ pub(crate) use self::{
         Interrupt,
         Locked,
         Quiet,
-        Tick,
-        TxTimeout, //
+        Timer, //
     },
     device::Device,
     registration::Registration,
@@ -194,8 +193,8 @@ pub(crate) trait Operations: Sized + Send + Sync {
 
     /// The transmit queue has been stopped for longer than [`Config::watchdog_ms`].
     ///
-    /// Recovery needs process context: [`TxTimeout::schedule_work`], then [`Locked::restart`].
-    fn tx_timeout(&self, _up: &Self::Up, _cx: &TxTimeout<'_, Self>) {
+    /// Recovery needs process context: [`Timer::schedule_work`], then [`Locked::restart`].
+    fn tx_timeout(&self, _up: &Self::Up, _cx: &Timer<'_, Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -206,7 +205,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     }
 
     /// Looks after the device from time to time while the interface works. Softirq.
-    fn tick(&self, _up: &Self::Up, _cx: &Tick<'_, Self>) {
+    fn tick(&self, _up: &Self::Up, _cx: &Timer<'_, Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -15,8 +15,8 @@
 //! context under a spinlock: in a notification, in `bind()`. Not in a softirq: the kernel's lock of
 //! its lists of hooks is not made for that, hence the [`TaskContext`]. The price is [`Detached`]: the
 //! kernel's list no longer has the hook, but another CPU may be about to call it. Until an RCU grace
-//! period has passed, its memory must stay, it must not be put on a list again, and the socket must not go. A `Detached`
-//! keeps all that; when it is dropped, the memory and the reference to the socket are given back after
+//! period has passed, its memory must stay, it must not be put on a list again, and the socket must not
+//! go. A `Detached` keeps all that; when it is dropped, the memory and the reference to the socket are given back after
 //! the grace period, whoever waits for it.
 //!
 //! # To receive packets

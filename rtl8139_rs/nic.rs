@@ -45,8 +45,7 @@ use crate::{
             Parts,
             Quiet,
             RxMode,
-            Tick,
-            TxTimeout, //
+            Timer, //
         },
         napi::{
             Poll,
@@ -424,7 +423,7 @@ impl driver::Operations for Nic<'_> {
         }
     }
 
-    fn tick(&self, up: &Up, cx: &Tick<'_, Self>) {
+    fn tick(&self, up: &Up, cx: &Timer<'_, Self>) {
         if self.hw.polls_link() {
             // The management bus is too slow for a softirq.
             cx.schedule_work(LINK);
@@ -433,7 +432,7 @@ impl driver::Operations for Nic<'_> {
         cx.kick_napi();
     }
 
-    fn tx_timeout(&self, _up: &Up, cx: &TxTimeout<'_, Self>) {
+    fn tx_timeout(&self, _up: &Up, cx: &Timer<'_, Self>) {
         self.counters.tx_timeouts.increment();
         cx.schedule_work(RESET);
     }

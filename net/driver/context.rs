@@ -273,52 +273,18 @@ impl Drop for NapiPrepared<'_> {
     }
 }
 
-/// The transmit watchdog has fired: softirq, no transmission runs.
-pub(crate) struct TxTimeout<'a, T: Operations> {
+/// A timer of the device has fired, that of [`Operations::tick`] or the transmit watchdog: softirq.
+pub(crate) struct Timer<'a, T: Operations> {
     dev: &'a Device<T>,
     _not_send: NotThreadSafe,
 }
 
-impl<'a, T: Operations> TxTimeout<'a, T> {
+impl<'a, T: Operations> Timer<'a, T> {
     /// Asserts the context.
     ///
     /// # Safety
     ///
-    /// The caller must be `ndo_tx_timeout()` of `dev`, for `'a`.
-    #[inline]
-    pub(super) unsafe fn assume(dev: &'a Device<T>) -> Self {
-        Self {
-            dev,
-            _not_send: NotThreadSafe,
-        }
-    }
-
-    /// The device.
-    #[inline]
-    pub(crate) fn dev(&self) -> &'a Device<T> {
-        self.dev
-    }
-
-    /// Schedules deferred work.
-    #[inline]
-    pub(crate) fn schedule_work(&self, events: Events) {
-        // SAFETY: The watchdog is a timer, which runs in softirq with interrupts enabled.
-        unsafe { self.dev.schedule_work(events) };
-    }
-}
-
-/// It is time for [`Operations::tick`]: softirq, in a timer.
-pub(crate) struct Tick<'a, T: Operations> {
-    dev: &'a Device<T>,
-    _not_send: NotThreadSafe,
-}
-
-impl<'a, T: Operations> Tick<'a, T> {
-    /// Asserts the context.
-    ///
-    /// # Safety
-    ///
-    /// The caller must be the timer of `dev`, for `'a`.
+    /// The caller must be a timer of `dev`, for `'a`.
     #[inline]
     pub(super) unsafe fn assume(dev: &'a Device<T>) -> Self {
         Self {

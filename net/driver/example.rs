@@ -35,7 +35,7 @@ use crate::{
             Quiet,
             Registration,
             RxMode,
-            TxTimeout, //
+            Timer, //
         },
         ethtool,
         napi::{
@@ -245,7 +245,7 @@ impl Operations for Echo {
         Xmit::Queued
     }
 
-    fn tx_timeout(&self, _up: &Up, cx: &TxTimeout<'_, Self>) {
+    fn tx_timeout(&self, _up: &Up, cx: &Timer<'_, Self>) {
         cx.schedule_work(RESET);
     }
 

@@ -10,7 +10,7 @@ use super::{
     Locked,
     Operations,
     RxMode,
-    TxTimeout, //
+    Timer, //
 };
 use crate::{
     bindings::{
@@ -233,7 +233,7 @@ impl<T: Operations> Table<T> {
         // SAFETY: The watchdog is a timer, so bottom halves are disabled: an RCU read section.
         if let Some(running) = unsafe { dev.running() } {
             // SAFETY: This is `ndo_tx_timeout()`.
-            let cx = unsafe { TxTimeout::assume(dev) };
+            let cx = unsafe { Timer::assume(dev) };
             dev.private().tx_timeout(running.up(), &cx);
         }
     }

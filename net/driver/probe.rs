@@ -21,7 +21,7 @@ use crate::{
             Quiet,
             Registration,
             RxMode,
-            Tick, //
+            Timer, //
         },
         ethtool::{
             self,
@@ -231,7 +231,7 @@ impl Operations for Probe {
         100
     }
 
-    fn tick(&self, _up: &Dropped, _cx: &Tick<'_, Self>) {
+    fn tick(&self, _up: &Dropped, _cx: &Timer<'_, Self>) {
         self.ticks.add(1, Relaxed);
     }
 

@@ -5,7 +5,7 @@
 use super::{
     context::{
         Locked,
-        Tick, //
+        Timer, //
     },
     device::Private,
     Device,
@@ -400,7 +400,7 @@ pub(super) unsafe extern "C" fn tick<T: Operations>(timer: *mut bindings::timer_
     // SAFETY: A timer runs with bottom halves disabled: an RCU read section.
     if let Some(running) = unsafe { dev.running() } {
         // SAFETY: This is the timer.
-        let cx = unsafe { Tick::assume(dev) };
+        let cx = unsafe { Timer::assume(dev) };
         dev.private().tick(running.up(), &cx);
         // SAFETY: The timer is set up; who halts the interface waits for this function.
         unsafe { start_tick(dev) };
