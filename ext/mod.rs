@@ -7,6 +7,7 @@
 //! | module | what | in C |
 //! |---|---|---|
 //! | [`bound`] | values that must end before their device is unbound | `devm_*` |
+//! | [`claim`] | the right to a `static` that is registered with C | a flag |
 //! | [`dma`] | checked access to coherent memory that a device writes | pointers |
 //! | [`irq`] | an interrupt line that is requested while an interface is up | `request_irq()` |
 //! | [`lock`] | a spinlock that process context and softirqs share | `spin_lock_bh()` |
@@ -19,6 +20,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod bound;
+pub(crate) mod claim;
 pub(crate) mod dma;
 pub(crate) mod irq;
 pub(crate) mod lock;

@@ -12,7 +12,10 @@
 
 use crate::{
     bindings,
-    ext::static_ref::StaticRef,
+    ext::{
+        claim::Claim,
+        static_ref::StaticRef, //
+    },
     net::{
         context::Rtnl,
         device::Device,
@@ -21,11 +24,7 @@ use crate::{
 };
 use core::{
     cell::UnsafeCell,
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    },
+    marker::PhantomData, //
 };
 use kernel::{
     error::to_result,
@@ -82,11 +81,11 @@ pub(crate) trait Handler: Sized + 'static {
 /// The list node of one [`Handler`]. It must be a `static`.
 pub(crate) struct Block<H: Handler> {
     block: UnsafeCell<bindings::notifier_block>,
-    registered: AtomicBool,
+    claim: Claim,
     _handler: PhantomData<fn() -> H>,
 }
 
-// SAFETY: The kernel serialises its access to the block by RTNL, and the flag makes the registration
+// SAFETY: The kernel serialises its access to the block by RTNL, and the claim makes the registration
 // exclusive.
 unsafe impl<H: Handler> Sync for Block<H> {}
 
@@ -95,7 +94,7 @@ impl<H: Handler> Block<H> {
     pub(crate) const fn new() -> Self {
         Self {
             block: UnsafeCell::new(pin_init::zeroed()),
-            registered: AtomicBool::new(false),
+            claim: Claim::new(),
             _handler: PhantomData,
         }
     }
@@ -141,19 +140,16 @@ impl<H: Handler> Registration<H> {
     /// Fails with `EBUSY` when the handler is registered already.
     pub(crate) fn new() -> Result<Self> {
         let block = H::BLOCK.get();
-        // ORDERING: `Acquire` pairs with the `Release` in `drop`: who registers anew comes after all
-        // that the last one did to the block.
-        if block.registered.swap(true, Ordering::Acquire) {
+        if !block.claim.take() {
             return Err(EBUSY);
         }
-        // SAFETY: Nothing else touches the block: it is not registered, and the flag makes this the
+        // SAFETY: Nothing else touches the block: it is not registered, and the claim makes this the
         // only caller.
         unsafe { (*block.block.get()).notifier_call = Some(Block::<H>::callback) };
         // SAFETY: The block is complete and lives in a `static` until it is unregistered.
         let result = to_result(unsafe { bindings::register_netdevice_notifier(block.block.get()) });
         if let Err(error) = result {
-            // ORDERING: Pairs with the `Acquire` above.
-            block.registered.store(false, Ordering::Release);
+            block.claim.give_back();
             return Err(error);
         }
         // INVARIANT: The block was just registered.
@@ -166,7 +162,6 @@ impl<H: Handler> Drop for Registration<H> {
         let block = H::BLOCK.get();
         // SAFETY: By the type invariant the block is registered.
         unsafe { bindings::unregister_netdevice_notifier(block.block.get()) };
-        // ORDERING: Pairs with the `Acquire` in `new`.
-        block.registered.store(false, Ordering::Release);
+        block.claim.give_back();
     }
 }

@@ -17,16 +17,15 @@
 
 use crate::{
     bindings,
-    ext::static_ref::StaticRef,
+    ext::{
+        claim::Claim,
+        static_ref::StaticRef, //
+    },
     net::namespace::Namespace, //
 };
 use core::{
     cell::UnsafeCell,
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    },
+    marker::PhantomData, //
 };
 use kernel::{
     error::{
@@ -55,7 +54,7 @@ pub(crate) trait State: Sized + Send + Sync + 'static {
 pub(crate) struct Storage<S: State> {
     ops: UnsafeCell<bindings::pernet_operations>,
     id: UnsafeCell<c_uint>,
-    registered: AtomicBool,
+    claim: Claim,
     _state: PhantomData<fn() -> S>,
 }
 
@@ -75,7 +74,7 @@ impl<S: State> Storage<S> {
         Self {
             ops: UnsafeCell::new(pin_init::zeroed()),
             id: UnsafeCell::new(0),
-            registered: AtomicBool::new(false),
+            claim: Claim::new(),
             _state: PhantomData,
         }
     }
@@ -144,9 +143,7 @@ impl<S: State> Registration<S> {
     /// registered already.
     pub(crate) fn new() -> Result<Self> {
         let storage = S::STORAGE.get();
-        // ORDERING: `Acquire` pairs with the `Release` in `drop`: who registers anew comes after all
-        // that the last one did to the storage.
-        if storage.registered.swap(true, Ordering::Acquire) {
+        if !storage.claim.take() {
             return Err(EBUSY);
         }
         let ops = bindings::pernet_operations {
@@ -156,14 +153,13 @@ impl<S: State> Registration<S> {
             size: size_of::<S>(),
             ..pin_init::zeroed()
         };
-        // SAFETY: Nothing else touches the storage: it is not registered, and the flag makes this the
+        // SAFETY: Nothing else touches the storage: it is not registered, and the claim makes this the
         // only caller.
         unsafe { *storage.ops.get() = ops };
         // SAFETY: The operations are complete and live in a `static` until they are unregistered.
         let result = to_result(unsafe { bindings::register_pernet_subsys(storage.ops.get()) });
         if let Err(error) = result {
-            // ORDERING: Pairs with the `Acquire` above.
-            storage.registered.store(false, Ordering::Release);
+            storage.claim.give_back();
             return Err(error);
         }
         // INVARIANT: The operations were just registered.
@@ -176,7 +172,6 @@ impl<S: State> Drop for Registration<S> {
         let storage = S::STORAGE.get();
         // SAFETY: By the type invariant the operations are registered.
         unsafe { bindings::unregister_pernet_subsys(storage.ops.get()) };
-        // ORDERING: Pairs with the `Acquire` in `new`.
-        storage.registered.store(false, Ordering::Release);
+        storage.claim.give_back();
     }
 }

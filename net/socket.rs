@@ -26,6 +26,7 @@
 use crate::{
     bindings,
     ext::{
+        claim::Claim,
         procfs,
         static_ref::StaticRef, //
     },
@@ -47,11 +48,7 @@ use crate::{
 };
 use core::{
     cell::UnsafeCell,
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    },
+    marker::PhantomData, //
 };
 use kernel::{
     error::{
@@ -110,7 +107,7 @@ pub(crate) struct Family<T: Protocol> {
     namespaces: pernet::Storage<Sockets<T>>,
     files: pernet::Storage<Listing<T>>,
     tables: &'static [&'static Table<T>],
-    registered: AtomicBool,
+    claim: Claim,
 }
 
 // SAFETY: Family and protocol are written before they are registered; from then on they belong to C,
@@ -128,7 +125,7 @@ impl<T: Protocol> Family<T> {
             namespaces: pernet::Storage::new(),
             files: pernet::Storage::new(),
             tables,
-            registered: AtomicBool::new(false),
+            claim: Claim::new(),
         }
     }
 
@@ -497,20 +494,17 @@ struct Exclusive<T: Protocol>(PhantomData<fn() -> T>);
 
 impl<T: Protocol> Exclusive<T> {
     fn new() -> Result<Self> {
-        // ORDERING: `Acquire` pairs with the `Release` in `drop`: who registers anew comes after all
-        // that the last one did to the `static`.
-        if T::FAMILY.registered.swap(true, Ordering::Acquire) {
+        if !T::FAMILY.claim.take() {
             return Err(EBUSY);
         }
-        // INVARIANT: The flag was not set.
+        // INVARIANT: The claim was free.
         Ok(Self(PhantomData))
     }
 }
 
 impl<T: Protocol> Drop for Exclusive<T> {
     fn drop(&mut self) {
-        // ORDERING: Pairs with the `Acquire` in `new`.
-        T::FAMILY.registered.store(false, Ordering::Release);
+        T::FAMILY.claim.give_back();
     }
 }
 
