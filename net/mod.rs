@@ -18,6 +18,7 @@
 //! | [`driver`] | a driver's own interface: operations, private data, registration | `struct net_device_ops` |
 //! | [`napi`] | the poll, with its budget | `struct napi_struct` |
 //! | [`queue`] | the transmit queue and its flow control | `struct netdev_queue` |
+//! | [`flow`] | stopping and waking it without its lock | `netdev_queues.h` |
 //! | [`stats`] | counters | `struct u64_stats_sync` |
 //! | [`ethtool`] | what `ethtool` asks of a driver | `struct ethtool_ops` |
 //! | [`print`] | messages with the name of their interface | `netdev_info()` |
@@ -47,6 +48,7 @@ pub(crate) mod device;
 pub(crate) mod driver;
 pub(crate) mod ethtool;
 pub(crate) mod filter;
+pub(crate) mod flow;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod namespace;

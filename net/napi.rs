@@ -26,6 +26,7 @@ use crate::{
             Events,
             Operations, //
         },
+        flow,
         queue::{
             self,
             TxQueue, //
@@ -239,17 +240,14 @@ impl<'a, T: Operations> Poll<'a, T> {
     ) {
         let txq = queue::raw(self.dev);
         // ORDERING: The places must be visible as free before the queue is looked at; the call has a
-        // full barrier, which pairs with the one in `TxQueue::maybe_stop`.
+        // full barrier, which pairs with the one in `flow::maybe_stop`.
         //
         // SAFETY: The queue is valid; the poll is the only one to complete.
         unsafe { queue::completed(txq, packets, bytes) };
-        if packets == 0 || free() < start {
-            return;
-        }
-        // SAFETY: The queue is valid.
-        if unsafe { bindings::netif_tx_queue_stopped(txq) } {
+        if packets > 0 {
             // SAFETY: The queue is valid.
-            unsafe { bindings::netif_tx_wake_queue(txq) };
+            let queue = unsafe { queue::Lockless::new(txq) };
+            flow::maybe_wake(&queue, free, start);
         }
     }
 

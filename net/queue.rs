@@ -23,7 +23,7 @@ use crate::{
     ext::dma,
     net::{
         device::Device,
-        driver,
+        driver, flow,
         skbuff::{
             DropReason,
             SkBuff, //
@@ -84,6 +84,50 @@ pub(super) unsafe fn completed(txq: *mut bindings::netdev_queue, packets: u32, b
     };
     // SAFETY: The caller guarantees it; `bytes` are outstanding.
     unsafe { bindings::netdev_txq_completed_mb(txq, packets, bytes) };
+}
+
+/// The transmit queue, as it may be used without its lock.
+///
+/// # Invariants
+///
+/// The pointer is to a valid queue for `'a`.
+pub(super) struct Lockless<'a>(*mut bindings::netdev_queue, PhantomData<&'a ()>);
+
+impl Lockless<'_> {
+    /// # Safety
+    ///
+    /// `txq` must be valid while the value is used.
+    #[inline]
+    pub(super) unsafe fn new(txq: *mut bindings::netdev_queue) -> Self {
+        // INVARIANT: The caller guarantees it.
+        Self(txq, PhantomData)
+    }
+}
+
+impl flow::Queue for Lockless<'_> {
+    #[inline]
+    fn stop_mb(&self) {
+        // SAFETY: By the type invariant the queue is valid.
+        unsafe { bindings::netif_tx_stop_queue_mb(self.0) };
+    }
+
+    #[inline]
+    fn start(&self) {
+        // SAFETY: By the type invariant the queue is valid.
+        unsafe { bindings::netif_tx_start_queue(self.0) };
+    }
+
+    #[inline]
+    fn is_stopped(&self) -> bool {
+        // SAFETY: By the type invariant the queue is valid.
+        unsafe { bindings::netif_tx_queue_stopped(self.0) }
+    }
+
+    #[inline]
+    fn wake(&self) {
+        // SAFETY: By the type invariant the queue is valid.
+        unsafe { bindings::netif_tx_wake_queue(self.0) };
+    }
 }
 
 /// The transmit queue, with its lock held.
@@ -177,20 +221,9 @@ impl<'a> TxQueue<'a> {
     /// ring must be up to date before the call. Returns whether the queue was left stopped.
     #[inline]
     pub(crate) fn maybe_stop(&mut self, free: impl Fn() -> u32, stop: u32, start: u32) -> bool {
-        if free() >= stop {
-            return false;
-        }
-        // ORDERING: The stop must be visible before the ring is looked at again; the call has a full
-        // barrier after it, which pairs with the one in `Poll::completed_wake`.
-        //
         // SAFETY: By the type invariant the queue is valid.
-        unsafe { bindings::netif_tx_stop_queue_mb(self.txq) };
-        if free() < start {
-            return true;
-        }
-        // SAFETY: By the type invariant the queue is valid.
-        unsafe { bindings::netif_tx_start_queue(self.txq) };
-        false
+        let queue = unsafe { Lockless::new(self.txq) };
+        flow::maybe_stop(&queue, free, stop, start)
     }
 
     /// Schedules the poll: for a device that raises no interrupt, or not for this.
