@@ -21,7 +21,8 @@
 //! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
 //!
 //! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring` and `tx_slots` have no
-//! kernel types, and tests on the host (`selftests/host/`).
+//! kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
+//! a model of the chip.
 //!
 //! C versions: [`drivers/net/ethernet/realtek/8139too.c`](srctree/drivers/net/ethernet/realtek/8139too.c),
 //! [`drivers/net/ethernet/realtek/8139cp.c`](srctree/drivers/net/ethernet/realtek/8139cp.c)

@@ -147,7 +147,7 @@ impl Port for ChipPort<'_, '_, '_> {
         let Some(location) = regs::TSD::try_at(slot.index()) else {
             return;
         };
-        let tsd = u32::from(len) | u32::from(threshold.units()) << regs::TSD::THRESHOLD_SHIFT;
+        let tsd = u32::from(len) | (u32::from(threshold.units()) << regs::TSD::THRESHOLD_SHIFT);
         // The one access for the frame. A register write is ordered after the writes to memory before
         // it, so the chip sees the frame.
         self.nic.hw.bar.write(location, regs::TSD::from(tsd));

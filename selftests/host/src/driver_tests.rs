@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of the pure logic of `rtl8139_rs`, one file a module, and what two of them share.
+//! Tests of `rtl8139_rs`: one file for each module of pure logic, and two that run all of the driver
+//! against the model of the chip.
 
 mod chip;
 mod eeprom;
@@ -11,4 +12,5 @@ mod missed;
 mod oracle;
 mod rx_filter;
 mod rx_ring;
+mod truthful_chip;
 mod tx_slots;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks, atomics and fences: those of `std`, or those of loom.
+
+#[cfg(feature = "loom")]
+use loom::sync as imp;
+#[cfg(not(feature = "loom"))]
+use std::sync as imp;
+
+pub mod atomic;
+
+/// A spinlock that disables interrupts.
+pub struct SpinLockIrq<T>(imp::Mutex<T>);
+
+/// A held lock.
+pub type Guard<'a, T> = imp::MutexGuard<'a, T>;
+
+impl<T> SpinLockIrq<T> {
+    /// Not in the kernel, where a lock is initialised in its place.
+    pub fn unlocked(value: T) -> Self {
+        Self(imp::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> Guard<'_, T> {
+        self.0.lock().unwrap()
+    }
+}
+
+/// An initialiser for a lock.
+#[macro_export]
+macro_rules! new_spinlock_irq {
+    ($value:expr) => {
+        Ok::<_, $crate::error::Error>($crate::sync::SpinLockIrq::unlocked($value))
+    };
+}
+
+#[cfg(feature = "loom")]
+pub mod weak;
+#[cfg(not(feature = "loom"))]
+mod weak {
+    //! Nothing is weaker than it says.
+
+    use std::sync::atomic::Ordering;
+
+    pub(super) fn ordering(ordering: Ordering) -> Ordering {
+        ordering
+    }
+}
+
+/// A full barrier, as `smp_mb()` and the helpers in C that have one.
+pub fn smp_mb() {
+    fence::fence(imp::atomic::Ordering::SeqCst);
+}
+
+pub(crate) mod fence {
+    //! What an access to a register orders.
+
+    use super::{
+        imp::atomic::{
+            self,
+            Ordering, //
+        },
+        weak, //
+    };
+
+    pub(super) fn fence(ordering: Ordering) {
+        match weak::ordering(ordering) {
+            Ordering::Relaxed => {}
+            ordering => atomic::fence(ordering),
+        }
+    }
+
+    pub(crate) fn after_read() {
+        fence(Ordering::Acquire);
+    }
+
+    pub(crate) fn before_write() {
+        fence(Ordering::Release);
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver uses of `ext/`, for the host.
+
+#[path = "../../../ext/claim.rs"]
+pub(crate) mod claim;
+
+pub(crate) mod dma {
+    //! Checked access to coherent memory: as in the kernel, without pointers.
+
+    use kernel::{
+        dma::Coherent,
+        prelude::*, //
+    };
+
+    pub(crate) fn read_u32(buffer: &Coherent<[u8]>, offset: usize) -> Result<u32> {
+        if offset % 4 != 0 {
+            return Err(EINVAL);
+        }
+        buffer.with_bytes(offset, 4, |bytes| {
+            let mut word = [0; 4];
+            word.copy_from_slice(bytes);
+            u32::from_le_bytes(word)
+        })
+    }
+
+    pub(crate) fn write_u32(buffer: &Coherent<[u8]>, offset: usize, value: u32) -> Result {
+        if offset % 4 != 0 {
+            return Err(EINVAL);
+        }
+        buffer.with_bytes(offset, 4, |bytes| {
+            bytes.copy_from_slice(&value.to_le_bytes())
+        })
+    }
+}
+
+pub(crate) mod irq {
+    //! Interrupt lines.
+
+    use std::marker::PhantomData;
+
+    /// What an interrupt handler found.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Return {
+        None,
+        Handled,
+    }
+
+    /// An interrupt line of a bound device.
+    pub(crate) struct Line<'bound>(PhantomData<&'bound ()>);
+
+    impl Line<'_> {
+        pub(crate) fn new() -> Self {
+            Self(PhantomData)
+        }
+
+        pub(crate) fn number(&self) -> u32 {
+            11
+        }
+    }
+}
+
+pub(crate) mod pci {
+    //! Devices on the bus.
+
+    use kernel::{
+        device::Bound,
+        pci::Device, //
+    };
+
+    /// An enabled device.
+    pub(crate) struct Enabled<'bound>(&'bound Device<Bound>);
+
+    impl<'bound> Enabled<'bound> {
+        pub(crate) fn new(device: &'bound Device<Bound>) -> Self {
+            Self(device)
+        }
+
+        pub(crate) fn device(&self) -> &'bound Device<Bound> {
+            self.0
+        }
+    }
+}

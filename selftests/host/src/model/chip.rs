@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The RTL8139 in its classic mode, as the driver sees it from the bus.
+//!
+//! Registers answer at their width only, configuration is locked, the receiver copies frames with
+//! header and check sequence into the ring, the transmitter takes the slots in turn. What the two
+//! kinds of chips do differently is [`Kind`]. Whatever no driver may do is noted as a violation.
+//!
+//! The chip tells the truth unless [`Chip::lies`] say otherwise.
+
+use super::{
+    eeprom::Memory,
+    lie::Lies, //
+};
+use crate::driver::{
+    rx_filter::hash,
+    rx_ring::RING_LEN, //
+};
+use kernel::{
+    dma::Bus,
+    io::Registers,
+    sync::SpinLockIrq, //
+};
+use std::collections::VecDeque;
+use std::sync::{
+    Mutex,
+    MutexGuard, //
+};
+
+const RING: usize = RING_LEN as usize;
+
+/// The address in the EEPROM.
+pub(crate) const MAC: [u8; 6] = [0x52, 0x54, 0x12, 0x34, 0x56, 0x78];
+
+/// Bits of the registers.
+mod bit {
+    pub(super) const CR_RESET: u8 = 0x10;
+    pub(super) const CR_RECEIVE: u8 = 0x08;
+    pub(super) const CR_TRANSMIT: u8 = 0x04;
+    pub(super) const RCR_ALL: u32 = 1 << 0;
+    pub(super) const RCR_STATION: u32 = 1 << 1;
+    pub(super) const RCR_MULTICAST: u32 = 1 << 2;
+    pub(super) const RCR_BROADCAST: u32 = 1 << 3;
+    pub(super) const RCR_NOWRAP: u32 = 1 << 7;
+    pub(super) const TSD_OWN: u32 = 1 << 13;
+    pub(super) const TSD_UNDERRUN: u32 = 1 << 14;
+    pub(super) const TSD_OK: u32 = 1 << 15;
+    pub(super) const TSD_LATE: u32 = 1 << 29;
+    pub(super) const TSD_ABORTED: u32 = 1 << 30;
+    pub(super) const TSD_CARRIER_LOST: u32 = 1 << 31;
+    pub(super) const ISR_RX_OK: u16 = 1 << 0;
+    pub(super) const ISR_TX_OK: u16 = 1 << 2;
+    pub(super) const ISR_TX_ERR: u16 = 1 << 3;
+    pub(super) const ISR_OVERFLOW: u16 = 1 << 4;
+    pub(super) const ISR_LINK: u16 = 1 << 5;
+}
+
+/// Whose habits the chip has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Realtek's: the ring begins anew when the receiver starts; a frame is sent after a while.
+    Silicon,
+    /// QEMU's: the ring begins anew with each write of the receiver's configuration; a frame is sent
+    /// before the write that sends it returns.
+    Qemu,
+}
+
+/// How the transmission of a frame ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Sent,
+    /// The frame was sent, but memory was slow.
+    Underrun,
+    /// Given up after too many collisions.
+    Aborted,
+    /// Sent, with a collision that came too late.
+    Late,
+}
+
+/// What became of a frame that came over the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is in the ring.
+    Stored,
+    /// There was no room.
+    Missed,
+    /// The receiver does not run, or the filter does not let it through.
+    Ignored,
+}
+
+pub(crate) struct Chip {
+    kind: Kind,
+    bus: Bus,
+    pub(crate) lies: Lies,
+    idr: [u32; 2],
+    mar: [u32; 2],
+    tsd: [u32; 4],
+    tsa: [u32; 4],
+    rbstart: u32,
+    cr: u8,
+    /// How far the driver has read, as it said.
+    read: usize,
+    /// Where the chip writes.
+    cbr: usize,
+    imr: u16,
+    isr: u16,
+    tcr: u32,
+    rcr: u32,
+    mpc: u32,
+    cr9346: u8,
+    eeprom: Memory,
+    config: [u8; 3],
+    running: bool,
+    link: bool,
+    mulint: u16,
+    phy: [u16; 5],
+    /// How often CR says yet that the reset goes on.
+    resetting: usize,
+    /// Slots with frames that were not sent yet.
+    queued: VecDeque<usize>,
+    next: usize,
+    /// The transmitter waits to be told to go on.
+    stands: bool,
+    /// A header to be put right, and its address.
+    in_progress: Option<(u32, [u8; 4])>,
+    hides: bool,
+    /// What was sent.
+    pub(crate) wire: Vec<Vec<u8>>,
+    /// How many registers were accessed.
+    pub(crate) accesses: usize,
+    /// What no driver may do, and this one did.
+    pub(crate) violations: Vec<String>,
+}
+
+impl Chip {
+    fn new(kind: Kind, bus: Bus) -> Self {
+        let words = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+        let mut rom = [0u16; 10];
+        rom[0] = 0x8129;
+        for (word, bytes) in rom[7..].iter_mut().zip(MAC.chunks(2)) {
+            *word = words(bytes);
+        }
+        Self {
+            kind,
+            bus,
+            lies: Lies::default(),
+            idr: [
+                u32::from_le_bytes([MAC[0], MAC[1], MAC[2], MAC[3]]),
+                words(&MAC[4..]).into(),
+            ],
+            mar: [0; 2],
+            tsd: [bit::TSD_OWN; 4],
+            tsa: [0; 4],
+            rbstart: 0,
+            cr: 0,
+            read: 0,
+            cbr: 0,
+            imr: 0,
+            isr: 0,
+            // An RTL8139C.
+            tcr: 0x7400_0000,
+            rcr: 0,
+            mpc: 0,
+            cr9346: 0,
+            eeprom: Memory::new(6, &rom),
+            config: [0; 3],
+            running: true,
+            link: true,
+            mulint: 0,
+            phy: [0x1000, 0x782d, 0x05e1, 0x45e1, 1],
+            resetting: 0,
+            queued: VecDeque::new(),
+            next: 0,
+            stands: false,
+            in_progress: None,
+            hides: false,
+            wire: Vec::new(),
+            accesses: 0,
+            violations: Vec::new(),
+        }
+    }
+
+    fn violation(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    fn is_unlocked(&self) -> bool {
+        self.cr9346 >> 6 == 3
+    }
+
+    /// Whether the interrupt line is active.
+    pub(crate) fn interrupts(&mut self) -> bool {
+        if self.lies.gone {
+            return false;
+        }
+        self.isr |= self.lies.stuck;
+        self.isr & self.imr != 0
+    }
+
+    /// Latches events, now or a little later.
+    fn report(&mut self, events: u16) {
+        if self.lies.late > 0 {
+            self.lies.withheld |= events;
+        } else {
+            self.isr |= events;
+        }
+    }
+
+    /// The interrupt mask.
+    pub(crate) fn mask(&self) -> u16 {
+        self.imr
+    }
+
+    /// While the interrupt for a sent frame is armed, shows no slot as done: as if the driver did not
+    /// look again after it has armed it.
+    pub(crate) fn hide_second_look(&mut self, hide: bool) {
+        self.hides = hide;
+    }
+
+    /// Latches events out of nowhere.
+    pub(crate) fn pretend(&mut self, events: u16) {
+        self.isr |= events;
+    }
+
+    /// Lets time pass for what is withheld.
+    fn breathe(&mut self) {
+        if self.lies.late > 0 {
+            self.lies.late -= 1;
+            if self.lies.late == 0 {
+                self.isr |= std::mem::take(&mut self.lies.withheld);
+            }
+        }
+    }
+
+    /// Plugs the cable, or pulls it.
+    pub(crate) fn set_link(&mut self, link: bool) {
+        if self.link != link {
+            self.link = link;
+            self.phy[1] ^= 1 << 2;
+            self.report(bit::ISR_LINK);
+        }
+    }
+
+    /// Forgets where the driver reads, and takes the ring for nearly full.
+    pub(crate) fn lose_position(&mut self) {
+        self.read = (self.cbr + 4) % RING;
+    }
+
+    /// Stops the receiver, as a chip does that has lost its place on the bus.
+    pub(crate) fn stop_receiver(&mut self) {
+        self.cr &= !bit::CR_RECEIVE;
+    }
+
+    /// The count of missed frames jumps.
+    pub(crate) fn miss(&mut self, frames: u32) {
+        self.mpc = self.mpc.wrapping_add(frames) & 0x00ff_ffff;
+    }
+
+    /// What the EEPROM does not lose: everything else is as after power-on.
+    pub(crate) fn power_on(&mut self) {
+        let fresh = Self::new(self.kind, self.bus.clone());
+        let before = std::mem::replace(self, fresh);
+        self.wire = before.wire;
+        self.accesses = before.accesses;
+        self.violations = before.violations;
+    }
+
+    // ---- Receiver ----
+
+    fn begin_ring(&mut self) {
+        if !self.lies.stale_cbr {
+            self.cbr = 0;
+        }
+        self.read = self.cbr;
+        self.in_progress = None;
+    }
+
+    fn lets_through(&self, frame: &[u8]) -> bool {
+        let address: [u8; 6] = frame[..6].try_into().expect("a frame has an address");
+        let own = [self.idr[0].to_le_bytes(), self.idr[1].to_le_bytes()].concat();
+        if address == [0xff; 6] {
+            self.rcr & bit::RCR_BROADCAST != 0
+        } else if address[0] & 1 != 0 {
+            let bit = hash(&address) as usize;
+            self.rcr & bit::RCR_MULTICAST != 0 && (self.mar[bit / 32] >> (bit % 32)) & 1 != 0
+        } else {
+            self.rcr & bit::RCR_ALL != 0
+                || (self.rcr & bit::RCR_STATION != 0 && address == own[..6])
+        }
+    }
+
+    /// A frame, without its check sequence, comes over the wire.
+    pub(crate) fn receive(&mut self, frame: &[u8]) -> Fate {
+        let on = self.cr & bit::CR_RECEIVE != 0 && self.running && self.link && !self.lies.gone;
+        if !on || !self.lets_through(frame) {
+            return Fate::Ignored;
+        }
+        let total = (frame.len() + 8).next_multiple_of(4);
+        let room = (self.read + RING - self.cbr) % RING;
+        if room != 0 && total >= room {
+            self.mpc = (self.mpc + 1) & 0x00ff_ffff;
+            self.report(bit::ISR_OVERFLOW);
+            return Fate::Missed;
+        }
+        let stored = frame.len() as u16 + 4;
+        let truth = header(1, stored);
+        let shown = match self.lies.header.take() {
+            Some((status, stored)) => header(status, stored),
+            None => truth,
+        };
+        let at = self.rbstart + self.cbr as u32;
+        self.bus
+            .device_writes(at, &[&shown, frame, &crc(frame)].concat());
+        if self.lies.hangs {
+            self.lies.hangs = false;
+            self.in_progress = Some((at, truth));
+            self.bus.device_writes(at, &header(0, 0xfff0));
+        }
+        self.cbr = (self.cbr + total) % RING;
+        self.report(bit::ISR_RX_OK);
+        Fate::Stored
+    }
+
+    /// The frame that was in progress arrives.
+    pub(crate) fn finish_transfer(&mut self) {
+        if let Some((at, header)) = self.in_progress.take() {
+            self.bus.device_writes(at, &header);
+        }
+    }
+
+    // ---- Transmitter ----
+
+    fn kick(&mut self, slot: usize, value: u32) {
+        if self.cr & bit::CR_TRANSMIT == 0 {
+            return;
+        }
+        if slot != self.next {
+            let next = self.next;
+            self.violation(format!("slot {slot} was sent, and {next} is the next"));
+        }
+        if self.queued.contains(&slot) {
+            self.violation(format!("slot {slot} was sent twice"));
+        }
+        self.tsd[slot] = value & 0x003f_1fff;
+        self.next = (slot + 1) % 4;
+        self.queued.push_back(slot);
+        if self.kind == Kind::Qemu {
+            self.send();
+        }
+    }
+
+    /// Sends the next frame, if there is one. Returns whether it did.
+    pub(crate) fn send(&mut self) -> bool {
+        if self.stands || self.lies.silent || self.lies.gone || self.cr & bit::CR_TRANSMIT == 0 {
+            return false;
+        }
+        let Some(slot) = self.queued.pop_front() else {
+            return false;
+        };
+        let len = (self.tsd[slot] & 0x1fff) as usize;
+        let frame = self.bus.device_reads(self.tsa[slot], len);
+        let ending = self.lies.ending.take().unwrap_or(Ending::Sent);
+        let status = match ending {
+            Ending::Sent => bit::TSD_OK,
+            Ending::Underrun => bit::TSD_OK | bit::TSD_UNDERRUN,
+            Ending::Late => bit::TSD_OK | bit::TSD_LATE | (1 << 24),
+            Ending::Aborted => bit::TSD_ABORTED | (0xf << 24),
+        };
+        self.tsd[slot] |= bit::TSD_OWN | bit::TSD_CARRIER_LOST | status;
+        if ending == Ending::Aborted {
+            self.stands = true;
+            self.report(bit::ISR_TX_ERR);
+        } else {
+            self.wire.push(frame);
+            self.report(bit::ISR_TX_OK);
+        }
+        true
+    }
+
+    /// Whether frames wait in the slots.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    fn tsad(&self) -> u16 {
+        let bits = |first: u32, bit: u32| {
+            (0..4).fold(0u32, |word, slot| {
+                word | (u32::from(self.tsd[slot] & bit != 0) << (first + slot as u32))
+            })
+        };
+        let word = bits(0, bit::TSD_OWN)
+            | bits(4, bit::TSD_ABORTED)
+            | bits(8, bit::TSD_UNDERRUN)
+            | bits(12, bit::TSD_OK);
+        word as u16
+    }
+
+    // ---- Registers ----
+
+    fn reset(&mut self) {
+        self.cr = 0;
+        self.imr = 0;
+        self.isr = 0;
+        self.rcr = 0;
+        self.tcr &= 0x7cc0_0000;
+        self.tsd = [bit::TSD_OWN; 4];
+        self.queued.clear();
+        self.next = 0;
+        self.stands = false;
+        self.cbr = 0;
+        self.begin_ring();
+        self.resetting = if self.lies.reset_hangs { usize::MAX } else { 2 };
+    }
+
+    fn write_cr(&mut self, value: u8) {
+        if value & bit::CR_RESET != 0 {
+            return self.reset();
+        }
+        let starts = value & bit::CR_RECEIVE != 0 && self.cr & bit::CR_RECEIVE == 0;
+        self.cr = value & (bit::CR_RECEIVE | bit::CR_TRANSMIT);
+        if starts {
+            self.begin_ring();
+        }
+    }
+
+    fn answer(&mut self, offset: usize, width: usize) -> u32 {
+        match (offset, width) {
+            (0x00 | 0x04, 4) => self.idr[offset / 4],
+            (0x08 | 0x0c, 4) => self.mar[offset / 4 - 2],
+            (0x10 | 0x14 | 0x18 | 0x1c, 4) => self.tsd[offset / 4 - 4],
+            (0x20 | 0x24 | 0x28 | 0x2c, 4) => self.tsa[offset / 4 - 8],
+            (0x30, 4) => self.rbstart,
+            (0x37, 1) => {
+                let reset = self.resetting > 0;
+                self.resetting = self
+                    .resetting
+                    .saturating_sub(usize::from(!self.lies.reset_hangs));
+                let empty = u8::from(self.cbr == self.read);
+                u32::from(self.cr | empty | if reset { bit::CR_RESET } else { 0 })
+            }
+            (0x38, 2) => (self.read as u32).wrapping_sub(16) & 0xffff,
+            (0x3a, 2) => match self.lies.cbr.take() {
+                Some(cbr) => cbr.into(),
+                None => self.cbr as u32,
+            },
+            (0x3c, 2) => self.imr.into(),
+            (0x3e, 2) => {
+                self.breathe();
+                (self.isr | self.lies.stuck).into()
+            }
+            (0x40, 4) => self.tcr,
+            (0x44, 4) => self.rcr,
+            (0x4c, 4) => self.mpc,
+            (0x50, 1) => u32::from(self.cr9346 & !1) | u32::from(self.eeprom_answers()),
+            (0x52, 1) => self.config[0].into(),
+            (0x58, 1) => 0xd0 | (u32::from(!self.link) << 2),
+            (0x59, 1) => self.config[1].into(),
+            (0x5a, 1) => self.config[2].into(),
+            (0x5c, 2) => self.mulint.into(),
+            (0x60, 2) => match self.lies.tsad.take() {
+                Some(tsad) => tsad.into(),
+                None if self.hides && self.imr & bit::ISR_TX_OK != 0 => 0,
+                None => self.tsad().into(),
+            },
+            (0x62 | 0x64 | 0x66 | 0x68 | 0x6a, 2) => self.phy[(offset - 0x62) / 2].into(),
+            _ => {
+                self.violation(format!("a read of {width} bytes at {offset:#x}"));
+                0
+            }
+        }
+    }
+
+    fn eeprom_answers(&self) -> bool {
+        use crate::driver::eeprom::Wires;
+        // The wire is pulled up.
+        let mut memory = self.eeprom.clone();
+        self.lies.deaf_eeprom || memory.sense()
+    }
+
+    fn take(&mut self, offset: usize, width: usize, value: u32) {
+        use crate::driver::eeprom::{State, Wires};
+        match (offset, width) {
+            (0x00 | 0x04 | 0x52 | 0x59 | 0x5a | 0x62, _) if !self.is_unlocked() => {
+                self.violation(format!("a write to {offset:#x}, which is locked"));
+            }
+            (0x00 | 0x04, 4) => self.idr[offset / 4] = value,
+            (0x08 | 0x0c, 4) => self.mar[offset / 4 - 2] = value,
+            (0x10 | 0x14 | 0x18 | 0x1c, 4) => self.kick(offset / 4 - 4, value),
+            (0x20 | 0x24 | 0x28 | 0x2c, 4) => self.tsa[offset / 4 - 8] = value,
+            (0x30, 4) => self.rbstart = value,
+            (0x37, 1) => self.write_cr(value as u8),
+            (0x38, 2) => {
+                self.read = (value as usize + 16) % RING;
+                if self.read % 4 != 0 {
+                    self.violation(format!("CAPR is {value:#x}"));
+                }
+            }
+            (0x3c, 2) => self.imr = value as u16,
+            (0x3e, 2) => self.isr &= !(value as u16),
+            (0x40, 4) => {
+                self.stands &= value & 1 == 0;
+                self.tcr = (self.tcr & 0x7cc0_0000) | (value & !0x7cc0_0001);
+            }
+            (0x44, 4) => {
+                if value & bit::RCR_NOWRAP == 0 || (value >> 11) & 3 != 2 {
+                    self.violation(format!("the ring is another one: RCR is {value:#x}"));
+                }
+                self.rcr = value;
+                if self.kind == Kind::Qemu {
+                    self.begin_ring();
+                }
+            }
+            (0x4c, 4) => self.mpc = 0,
+            (0x50, 1) => {
+                self.cr9346 = value as u8;
+                let bit = |n: u32| (value >> n) & 1 != 0;
+                self.eeprom.drive(State {
+                    select: bit(3),
+                    clock: bit(2),
+                    data: bit(1),
+                });
+            }
+            (0x52, 1) => self.config[0] = value as u8,
+            (0x59, 1) => self.config[1] = value as u8,
+            (0x5a, 1) => self.config[2] = value as u8,
+            (0x5b, 1) => self.running = value as u8 != b'H',
+            (0x5c, 2) => self.mulint = value as u16,
+            (0x62 | 0x66, 2) => self.phy[(offset - 0x62) / 2] = value as u16,
+            _ => self.violation(format!("a write of {width} bytes at {offset:#x}")),
+        }
+    }
+}
+
+fn header(status: u16, stored: u16) -> [u8; 4] {
+    let ([a, b], [c, d]) = (status.to_le_bytes(), stored.to_le_bytes());
+    [a, b, c, d]
+}
+
+/// The frame check sequence, in the order of the wire.
+fn crc(frame: &[u8]) -> [u8; 4] {
+    let sum = frame.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ ((crc & 1).wrapping_neg() & 0xedb8_8320)
+        })
+    });
+    (!sum).to_le_bytes()
+}
+
+/// The chip on the bus.
+pub(crate) struct Card {
+    chip: Mutex<Chip>,
+    /// Under loom each access is a moment at which others may run, once a test has begun.
+    shared: std::sync::atomic::AtomicBool,
+    moment: SpinLockIrq<()>,
+}
+
+impl Card {
+    pub(crate) fn new(kind: Kind, bus: Bus) -> Self {
+        Self {
+            chip: Mutex::new(Chip::new(kind, bus)),
+            shared: false.into(),
+            moment: SpinLockIrq::unlocked(()),
+        }
+    }
+
+    /// From here on others may run between any two accesses.
+    pub(crate) fn share(&self, shared: bool) {
+        self.shared
+            .store(shared, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub(crate) fn chip(&self) -> MutexGuard<'_, Chip> {
+        if self.shared.load(std::sync::atomic::Ordering::Relaxed) {
+            drop(self.moment.lock());
+        }
+        self.chip.lock().unwrap()
+    }
+}
+
+impl Registers for Card {
+    fn read(&self, offset: usize, width: usize) -> u32 {
+        let mut chip = self.chip();
+        chip.accesses += 1;
+        if chip.lies.gone {
+            return u32::MAX;
+        }
+        chip.answer(offset, width)
+    }
+
+    fn write(&self, offset: usize, width: usize, value: u32) {
+        let mut chip = self.chip();
+        chip.accesses += 1;
+        if !chip.lies.gone {
+            chip.take(offset, width, value);
+        }
+    }
+}
+
+/// Configuration space, with an error on the bus to be cleared.
+pub(crate) struct Config(Mutex<u32>);
+
+impl Config {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(0xa290))
+    }
+}
+
+impl Registers for Config {
+    fn read(&self, offset: usize, width: usize) -> u32 {
+        assert_eq!((offset, width), (0x06, 2));
+        *self.0.lock().unwrap()
+    }
+
+    fn write(&self, offset: usize, width: usize, value: u32) {
+        assert_eq!((offset, width), (0x06, 2));
+        *self.0.lock().unwrap() &= !value;
+    }
+}

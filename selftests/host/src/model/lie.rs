@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the chip may lie about.
+
+use super::chip::{
+    Chip,
+    Ending, //
+};
+
+/// One lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// The device is not there any more: whatever is read is all ones.
+    Gone,
+    /// The position in the ring is, for once, this one.
+    Cbr(u16),
+    /// The position in the ring stays as it was when the receiver is stopped and started.
+    StaleCbr,
+    /// The next frame has a header with this status and length.
+    Header(u16, u16),
+    /// The next frame stays on its way from the FIFO.
+    Hangs,
+    /// The state of the slots is, for once, this one.
+    Tsad(u16),
+    /// The next frame is sent with this end.
+    Ending(Ending),
+    /// No frame is ever sent.
+    Silent,
+    /// These events are reported for ever, whatever is acknowledged.
+    Stuck(u16),
+    /// These events are reported although nothing has happened.
+    Spurious(u16),
+    /// The events that come now are shown so many reads later.
+    Late(usize),
+    /// A reset never ends.
+    ResetHangs,
+    /// The receiver stops by itself.
+    ReceiverStops,
+    /// The chip forgets how far the driver has read.
+    LosesPosition,
+    /// The count of missed frames jumps.
+    Missed(u32),
+    /// The EEPROM never answers.
+    DeafEeprom,
+}
+
+/// The lies that the chip tells now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lies {
+    pub(super) gone: bool,
+    pub(super) cbr: Option<u16>,
+    pub(super) stale_cbr: bool,
+    pub(super) header: Option<(u16, u16)>,
+    pub(super) hangs: bool,
+    pub(super) tsad: Option<u16>,
+    pub(super) ending: Option<Ending>,
+    pub(super) silent: bool,
+    pub(super) stuck: u16,
+    pub(super) late: usize,
+    pub(super) withheld: u16,
+    pub(super) reset_hangs: bool,
+    pub(super) deaf_eeprom: bool,
+}
+
+impl Chip {
+    /// Begins to lie.
+    pub(crate) fn tell(&mut self, lie: Lie) {
+        match lie {
+            Lie::Gone => self.lies.gone = true,
+            Lie::Cbr(cbr) => self.lies.cbr = Some(cbr),
+            Lie::StaleCbr => self.lies.stale_cbr = true,
+            Lie::Header(status, stored) => self.lies.header = Some((status, stored)),
+            Lie::Hangs => self.lies.hangs = true,
+            Lie::Tsad(tsad) => self.lies.tsad = Some(tsad),
+            Lie::Ending(ending) => self.lies.ending = Some(ending),
+            Lie::Silent => self.lies.silent = true,
+            Lie::Stuck(events) => self.lies.stuck = events,
+            Lie::Spurious(events) => self.pretend(events),
+            Lie::Late(reads) => self.lies.late = reads,
+            Lie::ResetHangs => self.lies.reset_hangs = true,
+            Lie::ReceiverStops => self.stop_receiver(),
+            Lie::LosesPosition => self.lose_position(),
+            Lie::Missed(frames) => self.miss(frames),
+            Lie::DeafEeprom => self.lies.deaf_eeprom = true,
+        }
+    }
+
+    /// Tells the truth from here on. A device that was gone is there again, as after power-on.
+    pub(crate) fn come_to_its_senses(&mut self) {
+        let before = std::mem::take(&mut self.lies);
+        if before.gone {
+            self.power_on();
+        }
+        self.pretend(before.withheld);
+        self.finish_transfer();
+    }
+}

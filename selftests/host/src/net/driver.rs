@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver's interface: its operations, and their contexts.
+
+use super::{
+    context::Process,
+    ethtool,
+    napi::{
+        Poll,
+        Verdict, //
+    },
+    queue::{
+        TxQueue,
+        Xmit, //
+    },
+    skbuff::SkBuff,
+    stats::Stats64, //
+};
+use crate::ext::irq;
+use kernel::prelude::*;
+use std::marker::PhantomData;
+
+mod device;
+
+pub(crate) use self::device::Device;
+
+/// What a driver does for its interface.
+pub(crate) trait Operations: Sized + Send + Sync {
+    type Up: Send + Sync;
+    type Rx: Send;
+    type Tx: Send;
+    type Ethtool: ethtool::Operations<Self>;
+
+    fn irq(&self) -> Option<&irq::Line<'_>>;
+    fn registered(&self, dev: &Device<Self>);
+    #[expect(clippy::type_complexity)]
+    fn open(
+        &self,
+        cx: &mut Locked<'_, Self>,
+    ) -> Result<Parts<impl PinInit<Self::Up, Error>, Self::Rx, Self::Tx>>;
+    fn start(&self, quiet: Quiet<'_, Self>) -> Result;
+    fn stop(&self, quiet: Quiet<'_, Self>);
+    fn mask(&self, up: &Self::Up);
+    fn unmask(&self, up: &Self::Up);
+    fn interrupt(&self, up: &Self::Up, irq: &Interrupt<'_, Self>) -> irq::Return;
+    fn poll(&self, up: &Self::Up, rx: &mut Self::Rx, napi: &mut Poll<'_, Self>) -> Verdict;
+    fn start_xmit(
+        &self,
+        up: &Self::Up,
+        tx: &mut Self::Tx,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit;
+    fn netpoll(&self, up: &Self::Up, tx: &mut Self::Tx, queue: &mut TxQueue<'_>);
+    fn tx_timeout(&self, up: &Self::Up, cx: &Timer<'_, Self>);
+    fn tick_ms(&self) -> u32;
+    fn tick(&self, up: &Self::Up, cx: &Timer<'_, Self>);
+    fn work(&self, cx: &mut Locked<'_, Self>, up: &Self::Up, events: Events);
+    fn set_rx_mode(&self, cx: &mut Locked<'_, Self>, up: &Self::Up, mode: &RxMode<'_>) -> Result;
+    fn set_mac_address(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Self::Up>,
+        mac: &[u8; 6],
+    ) -> Result;
+    fn mii_phy(&self) -> u8;
+    fn mii_read(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Self::Up>,
+        phy: u8,
+        reg: u8,
+    ) -> Result<u16>;
+    fn mii_write(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Self::Up>,
+        phy: u8,
+        reg: u8,
+        value: u16,
+    ) -> Result;
+    fn set_features(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Self::Up>,
+        features: Features,
+    ) -> Result;
+    fn stats64(&self, stats: &mut Stats64);
+}
+
+/// The three parts that [`Operations::open`] makes.
+pub(crate) struct Parts<Up, Rx, Tx> {
+    pub(crate) up: Up,
+    pub(crate) rx: Rx,
+    pub(crate) tx: Tx,
+}
+
+/// Kinds of deferred work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Events(usize);
+
+impl Events {
+    pub(crate) const fn bit<const N: u32>() -> Self {
+        Self(1 << N)
+    }
+
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Features of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features(u64);
+
+impl Features {
+    pub(crate) const SG: Self = Self(1 << 0);
+    pub(crate) const HW_CSUM: Self = Self(1 << 1);
+    pub(crate) const HIGHDMA: Self = Self(1 << 2);
+    pub(crate) const RXALL: Self = Self(1 << 3);
+    pub(crate) const RXFCS: Self = Self(1 << 4);
+
+    pub(crate) const fn none() -> Self {
+        Self(0)
+    }
+
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What an interface is set up with.
+pub(crate) struct Config {
+    pub(crate) mac: Option<[u8; 6]>,
+    pub(crate) max_mtu: u32,
+}
+
+impl Config {
+    pub(crate) fn new(mac: Option<[u8; 6]>) -> Self {
+        Self { mac, max_mtu: 0 }
+    }
+
+    pub(crate) fn mtu(mut self, _min: u32, max: u32) -> Self {
+        self.max_mtu = max;
+        self
+    }
+
+    pub(crate) fn watchdog_ms(self, _ms: u32) -> Self {
+        self
+    }
+
+    pub(crate) fn features(self, _on: Features, _switchable: Features, _vlan: Features) -> Self {
+        self
+    }
+}
+
+/// What an interface shall receive.
+pub(crate) struct RxMode<'a> {
+    pub(crate) promiscuous: bool,
+    pub(crate) all_multicast: bool,
+    pub(crate) groups: &'a [[u8; 6]],
+}
+
+impl<'a> RxMode<'a> {
+    pub(crate) fn promiscuous(&self) -> bool {
+        self.promiscuous
+    }
+
+    pub(crate) fn all_multicast(&self) -> bool {
+        self.all_multicast
+    }
+
+    pub(crate) fn multicast(&self) -> std::slice::Iter<'a, [u8; 6]> {
+        self.groups.iter()
+    }
+}
+
+/// A control operation.
+pub(crate) struct Locked<'a, T: Operations>(&'a Device<T>);
+
+impl<'a, T: Operations> Locked<'a, T> {
+    pub(crate) fn dev(&self) -> &'a Device<T> {
+        self.0
+    }
+
+    pub(crate) fn process(&mut self) -> Process<'_> {
+        Process(PhantomData)
+    }
+
+    pub(crate) fn restart(&self) -> Result {
+        self.0.restart()
+    }
+
+    pub(crate) fn detach(&self) {
+        self.0.detach();
+    }
+}
+
+/// Nothing else of the interface runs.
+pub(crate) struct Quiet<'a, T: Operations> {
+    pub(crate) dev: &'a Device<T>,
+    pub(crate) up: &'a T::Up,
+    pub(crate) rx: &'a mut T::Rx,
+    pub(crate) tx: &'a mut T::Tx,
+}
+
+/// A hard interrupt.
+pub(crate) struct Interrupt<'a, T: Operations>(&'a Device<T>);
+
+impl<T: Operations> Interrupt<'_, T> {
+    pub(crate) fn schedule_napi(&self) -> bool {
+        self.0.schedule_napi()
+    }
+}
+
+/// A timer.
+pub(crate) struct Timer<'a, T: Operations>(&'a Device<T>);
+
+impl<T: Operations> Timer<'_, T> {
+    pub(crate) fn schedule_work(&self, events: Events) {
+        self.0.schedule_work(events);
+    }
+
+    pub(crate) fn kick_napi(&self) {
+        self.0.schedule_napi();
+    }
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An interface, and all that the kernel does with one.
+
+use super::{
+    Events,
+    Features,
+    Interrupt,
+    Locked,
+    Operations,
+    Quiet,
+    RxMode,
+    Timer, //
+};
+use crate::{
+    ext::irq,
+    net::{
+        context::Process,
+        napi::{
+            self,
+            Poll,
+            Verdict, //
+        },
+        queue::{
+            Queue,
+            TxQueue,
+            Xmit, //
+        },
+        skbuff::SkBuff,
+        stats::Stats64, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::SpinLockIrq, //
+};
+use std::sync::{
+    Arc,
+    Mutex, //
+};
+
+/// How many frames a poll may receive.
+pub(crate) const BUDGET: u32 = 64;
+
+/// What is under the lock of the transmit queue.
+struct Transmit<Tx> {
+    /// The transmit part while the interface works.
+    part: Option<Tx>,
+    queue: Queue,
+}
+
+/// What exists while the interface is up.
+struct Running<T: Operations> {
+    up: T::Up,
+    rx: SpinLockIrq<T::Rx>,
+    tx: SpinLockIrq<Transmit<T::Tx>>,
+    /// The transmit part while the interface is halted.
+    parked: Mutex<Option<T::Tx>>,
+}
+
+/// What the test looks at, and what it sets.
+#[derive(Default)]
+struct Outside {
+    received: Vec<Vec<u8>>,
+    messages: Vec<String>,
+    mac: [u8; 6],
+    features: Features,
+    carrier: bool,
+    detached: bool,
+    out_of_memory: bool,
+}
+
+/// A net device whose driver is `T`.
+pub(crate) struct Device<T: Operations> {
+    data: T,
+    running: Mutex<Option<Arc<Running<T>>>>,
+    napi: SpinLockIrq<napi::State>,
+    work: SpinLockIrq<Events>,
+    outside: Mutex<Outside>,
+}
+
+impl<T: Operations> Device<T> {
+    /// Registers an interface.
+    pub(crate) fn new(data: T, mac: [u8; 6]) -> Self {
+        let dev = Self {
+            data,
+            running: Mutex::new(None),
+            napi: SpinLockIrq::unlocked(napi::State::default()),
+            work: SpinLockIrq::unlocked(Events::default()),
+            outside: Mutex::new(Outside {
+                mac,
+                ..Outside::default()
+            }),
+        };
+        dev.data.registered(&dev);
+        dev
+    }
+
+    pub(crate) fn private(&self) -> &T {
+        &self.data
+    }
+
+    fn running(&self) -> Option<Arc<Running<T>>> {
+        self.running.lock().unwrap().clone()
+    }
+
+    // What the driver calls.
+
+    pub(crate) fn note(&self, message: String) {
+        self.outside.lock().unwrap().messages.push(message);
+    }
+
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        self.outside.lock().unwrap().mac
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.outside.lock().unwrap().features
+    }
+
+    pub(crate) fn carrier_ok(&self) -> bool {
+        self.outside.lock().unwrap().carrier
+    }
+
+    pub(crate) fn carrier_on(&self) {
+        self.outside.lock().unwrap().carrier = true;
+    }
+
+    pub(crate) fn carrier_off(&self) {
+        self.outside.lock().unwrap().carrier = false;
+    }
+
+    pub(crate) fn kick_napi(&self, _cx: &Process<'_>) -> bool {
+        self.schedule_napi()
+    }
+
+    pub(crate) fn schedule_napi(&self) -> bool {
+        self.napi.lock().claim()
+    }
+
+    pub(crate) fn schedule_work(&self, events: Events) {
+        self.work.lock().0 |= events.0;
+    }
+
+    pub(crate) fn receive(&self, frame: Vec<u8>) {
+        self.outside.lock().unwrap().received.push(frame);
+    }
+
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.outside.lock().unwrap().out_of_memory
+    }
+
+    pub(crate) fn with_tx<R>(
+        &self,
+        f: impl FnOnce(&mut T::Tx, &mut TxQueue<'_>) -> R,
+    ) -> Option<R> {
+        let running = self.running()?;
+        let mut tx = running.tx.lock();
+        let Transmit { part, queue } = &mut *tx;
+        Some(f(part.as_mut()?, &mut TxQueue::new(queue)))
+    }
+
+    // What the kernel does.
+
+    /// Brings the interface up.
+    pub(crate) fn open(&self) -> Result {
+        let mut cx = Locked(self);
+        let parts = self.data.open(&mut cx)?;
+        *self.running.lock().unwrap() = Some(Arc::new(Running {
+            up: parts.up.make()?,
+            rx: SpinLockIrq::unlocked(parts.rx),
+            tx: SpinLockIrq::unlocked(Transmit {
+                part: None,
+                queue: Queue::new(),
+            }),
+            parked: Mutex::new(Some(parts.tx)),
+        }));
+        self.go_up().inspect_err(|_| {
+            *self.running.lock().unwrap() = None;
+        })
+    }
+
+    /// Brings it down.
+    pub(crate) fn close(&self) {
+        self.halt();
+        *self.running.lock().unwrap() = None;
+        self.carrier_off();
+    }
+
+    fn go_up(&self) -> Result {
+        let running = self.running().ok_or(ENETDOWN)?;
+        let mut parked = running.parked.lock().unwrap();
+        let mut rx = running.rx.lock();
+        self.data.start(Quiet {
+            dev: self,
+            up: &running.up,
+            rx: &mut rx,
+            tx: parked.as_mut().ok_or(EBUSY)?,
+        })?;
+        drop(rx);
+        running.tx.lock().part = parked.take();
+        self.napi.lock().enabled = true;
+        self.data.unmask(&running.up);
+        running.tx.lock().queue.restart();
+        Ok(())
+    }
+
+    fn halt(&self) {
+        let Some(running) = self.running() else {
+            return;
+        };
+        let mut parked = running.parked.lock().unwrap();
+        let Some(mut part) = running.tx.lock().part.take() else {
+            return;
+        };
+        self.napi.lock().disable();
+        self.data.mask(&running.up);
+        self.data.stop(Quiet {
+            dev: self,
+            up: &running.up,
+            rx: &mut running.rx.lock(),
+            tx: &mut part,
+        });
+        *parked = Some(part);
+    }
+
+    /// Halts the interface and starts it again.
+    pub(crate) fn restart(&self) -> Result {
+        if self.running().is_none() {
+            return Err(ENETDOWN);
+        }
+        if self.outside.lock().unwrap().detached {
+            return Err(ENODEV);
+        }
+        self.halt();
+        self.go_up()
+    }
+
+    pub(crate) fn detach(&self) {
+        self.outside.lock().unwrap().detached = true;
+        self.halt();
+    }
+
+    /// The card was taken out, and one is there again.
+    pub(crate) fn replug(&self) {
+        self.outside.lock().unwrap().detached = false;
+    }
+
+    /// The line of the device is active.
+    pub(crate) fn interrupt(&self) -> irq::Return {
+        match self.running() {
+            Some(running) => self.data.interrupt(&running.up, &Interrupt(self)),
+            None => irq::Return::None,
+        }
+    }
+
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.napi.lock().is_scheduled()
+    }
+
+    /// Runs the poll, if it is scheduled.
+    pub(crate) fn poll(&self) -> bool {
+        let Some(running) = self.running() else {
+            return false;
+        };
+        if !self.is_scheduled() {
+            return false;
+        }
+        let mut rx = running.rx.lock();
+        let mut napi = Poll::new(self, BUDGET);
+        let verdict = self.data.poll(&running.up, &mut rx, &mut napi);
+        if verdict == Verdict::Again || napi.remaining() == 0 {
+            return true;
+        }
+        drop(rx);
+        let complete = self.napi.lock().complete();
+        if complete {
+            self.data.unmask(&running.up);
+        }
+        true
+    }
+
+    /// Does the deferred work, if there is any.
+    pub(crate) fn do_work(&self) -> bool {
+        let events = std::mem::take(&mut *self.work.lock());
+        match self.running() {
+            Some(running) if events != Events::default() => {
+                self.data.work(&mut Locked(self), &running.up, events);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the stack has something to send to: up, not halted, not stopped, with a link.
+    pub(crate) fn may_send(&self) -> bool {
+        self.running().is_some_and(|running| {
+            let tx = running.tx.lock();
+            self.carrier_ok() && tx.part.is_some() && tx.queue.runs()
+        })
+    }
+
+    /// Sends a frame; the caller has asked whether that is allowed.
+    pub(crate) fn send(&self, frame: Vec<u8>) -> Option<Xmit> {
+        let running = self.running()?;
+        let skb = SkBuff::from_bytes(frame);
+        self.with_tx(|tx, queue| {
+            assert!(!queue.is_stopped(), "the queue is stopped");
+            self.data.start_xmit(&running.up, tx, queue, skb)
+        })
+    }
+
+    /// Sets the byte queue limit.
+    pub(crate) fn limit_queue(&self, bytes: u32) {
+        if let Some(running) = self.running() {
+            running.tx.lock().queue.set_limit(bytes);
+        }
+    }
+
+    /// Bytes in flight, as the byte queue limit has them.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.running()
+            .map_or(0, |running| running.tx.lock().queue.in_flight())
+    }
+
+    /// The driver's own timer fires; only while the interface works.
+    pub(crate) fn tick(&self) {
+        if let Some(running) = self.running() {
+            if running.tx.lock().part.is_some() {
+                self.data.tick(&running.up, &Timer(self));
+            }
+        }
+    }
+
+    /// The watchdog of the transmit queue fires, as it does when the queue was stopped for long and
+    /// there is a link.
+    pub(crate) fn watchdog(&self) {
+        if let Some(running) = self.running() {
+            let stands = {
+                let tx = running.tx.lock();
+                tx.part.is_none() || !tx.queue.runs()
+            };
+            if stands && self.carrier_ok() && !self.outside.lock().unwrap().detached {
+                self.data.tx_timeout(&running.up, &Timer(self));
+            }
+        }
+    }
+
+    /// The poll of netpoll.
+    pub(crate) fn netpoll(&self) {
+        if let Some(running) = self.running() {
+            self.with_tx(|tx, queue| self.data.netpoll(&running.up, tx, queue));
+        }
+    }
+
+    pub(crate) fn set_rx_mode(&self, mode: &RxMode<'_>) -> Result {
+        let running = self.running().ok_or(ENETDOWN)?;
+        self.data.set_rx_mode(&mut Locked(self), &running.up, mode)
+    }
+
+    pub(crate) fn set_features(&self, features: Features) -> Result {
+        let running = self.running();
+        let up = running.as_ref().map(|running| &running.up);
+        self.data.set_features(&mut Locked(self), up, features)?;
+        self.outside.lock().unwrap().features = features;
+        Ok(())
+    }
+
+    pub(crate) fn set_mac(&self, mac: [u8; 6]) -> Result {
+        let running = self.running();
+        let up = running.as_ref().map(|running| &running.up);
+        self.data.set_mac_address(&mut Locked(self), up, &mac)?;
+        self.outside.lock().unwrap().mac = mac;
+        Ok(())
+    }
+
+    /// Calls `f` as a control operation.
+    pub(crate) fn control<R>(
+        &self,
+        f: impl FnOnce(&T, &mut Locked<'_, T>, Option<&T::Up>) -> R,
+    ) -> R {
+        let running = self.running();
+        let up = running.as_ref().map(|running| &running.up);
+        f(&self.data, &mut Locked(self), up)
+    }
+
+    pub(crate) fn stats64(&self) -> Stats64 {
+        let mut stats = Stats64::default();
+        self.data.stats64(&mut stats);
+        stats
+    }
+
+    // What the test looks at.
+
+    /// Takes the frames that the stack was given.
+    pub(crate) fn take_received(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.outside.lock().unwrap().received)
+    }
+
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.outside.lock().unwrap().messages.clone()
+    }
+
+    pub(crate) fn is_detached(&self) -> bool {
+        self.outside.lock().unwrap().detached
+    }
+
+    /// Has NAPI forget that it was to be scheduled while it was, or remember it again.
+    pub(crate) fn lose_missed(&self, lossy: bool) {
+        self.napi.lock().lossy = lossy;
+    }
+
+    /// Lets no packet be made any more, or again.
+    pub(crate) fn exhaust(&self, out_of_memory: bool) {
+        self.outside.lock().unwrap().out_of_memory = out_of_memory;
+    }
+}

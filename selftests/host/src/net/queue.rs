@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The transmit queue, with its byte queue limit.
+
+use super::skbuff::{
+    DropReason,
+    SkBuff, //
+};
+
+/// What became of a frame to send.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Xmit {
+    Queued,
+    Dropped(SkBuff, DropReason),
+    Busy(SkBuff),
+}
+
+/// The state of the queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    stopped: bool,
+    /// Bytes that were reported as given to the device, and not as done.
+    in_flight: u32,
+    /// With so many bytes in flight the queue stands.
+    limit: u32,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            stopped: false,
+            in_flight: 0,
+            limit: u32::MAX,
+        }
+    }
+
+    pub(super) fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.stopped = false;
+        self.in_flight = 0;
+    }
+
+    /// Whether the stack may send.
+    pub(super) fn runs(&self) -> bool {
+        !self.stopped && self.in_flight < self.limit
+    }
+
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+}
+
+/// The queue, with its lock held.
+pub(crate) struct TxQueue<'a>(&'a mut Queue);
+
+impl<'a> TxQueue<'a> {
+    pub(super) fn new(queue: &'a mut Queue) -> Self {
+        Self(queue)
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.0.stopped = true;
+    }
+
+    pub(crate) fn wake(&mut self) {
+        self.0.stopped = false;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.stopped
+    }
+
+    pub(crate) fn sent(&mut self, bytes: u32) {
+        self.0.in_flight += bytes;
+    }
+
+    pub(crate) fn completed(&mut self, _packets: u32, bytes: u32) {
+        assert!(
+            bytes <= self.0.in_flight,
+            "{bytes} bytes are done, and {} were reported",
+            self.0.in_flight
+        );
+        self.0.in_flight -= bytes;
+    }
+}
