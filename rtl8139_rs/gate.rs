@@ -125,9 +125,10 @@ impl Up {
         let events = hw.bar.read(regs::ISR).into_raw();
         let enabled = gate.mask.value();
         if events == u16::MAX {
-            gate.gone |= enabled != 0;
+            let live = gate.mask.is_live();
+            gate.gone |= live;
             write_mask(hw, gate.mask.close());
-            return enabled != 0;
+            return live;
         }
         if events & enabled == 0 {
             // What is never enabled and yet is there has been enabled by somebody else, and would

@@ -7,7 +7,8 @@
 //! bring one frame. This driver masks lazily. The handler acknowledges and schedules the poll; only
 //! if the poll is already scheduled, so that an interrupt can do no good, the handler masks. An
 //! interrupt for one frame costs no write to the mask, and a level-triggered line cannot storm: a
-//! poll cycle sees at most two interrupts of the kind that the poll serves.
+//! poll cycle sees at most two interrupts. That holds for a chip, too, that reports an event for ever,
+//! whatever is acknowledged, since the handler masks all of them.
 //!
 //! The order makes it lossless:
 //!
@@ -62,7 +63,7 @@ const RX_INTERRUPTS: u16 = RX_EVENTS & !bits::RX_OVERFLOW;
 /// The events that have the poll look at the transmit slots.
 pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
 
-/// The events that come seldom and are never masked while the interface is up.
+/// The events that come seldom; each of them is dealt with by the poll, or by work that it schedules.
 const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR;
 
 /// All events that this driver knows what to do about.
@@ -71,7 +72,7 @@ pub(crate) const KNOWN_EVENTS: u16 = RX_EVENTS | TX_EVENTS | RARE_EVENTS;
 /// The shadow of IMR.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct IntrMask {
-    /// What comes seldom and is never masked while the interface is up.
+    /// What comes seldom.
     rare: u16,
     /// The interface is up.
     live: bool,
@@ -101,10 +102,16 @@ impl IntrMask {
     pub(crate) fn value(&self) -> u16 {
         match (self.live, self.deferred, self.tx_armed) {
             (false, _, _) => 0,
-            (true, true, _) => self.rare,
+            // One rare event that cannot be acknowledged would interrupt for ever.
+            (true, true, _) => 0,
             (true, false, false) => self.rare | RX_INTERRUPTS | bits::TX_ERR,
             (true, false, true) => self.rare | RX_INTERRUPTS | TX_EVENTS,
         }
+    }
+
+    /// The interface is up.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
     }
 
     /// Makes a change, and returns what to write to the register if that changes its value.
