@@ -295,14 +295,15 @@ impl<'bound> Hw<'bound> {
         self.bar.write(regs::MAR::at(1), regs::MAR::from(high));
     }
 
-    /// Stops the receiver and starts it with `filter`. Any context.
+    /// Stops the receiver, calls `while_stopped`, and starts it with `filter`. Any context.
     ///
     /// This is how the position in the ring is found again, and the only way to change the filter:
     /// QEMU empties the ring at each write of the configuration, chips when the receiver starts. It
     /// starts without accepting anything, so that both agree that it begins at offset 0.
-    pub(crate) fn restart_receiver(&self, filter: Filter) {
+    pub(crate) fn restart_receiver(&self, filter: Filter, while_stopped: impl FnOnce()) {
         let transmit = regs::CR::zeroed().with_transmit(true);
         self.bar.write_reg(transmit);
+        while_stopped();
         self.bar.write_reg(regs::RCR::closed());
         self.bar.write_reg(transmit.with_receive(true));
         self.open_receiver(filter);

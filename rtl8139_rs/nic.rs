@@ -84,7 +84,7 @@ use kernel::{
 };
 
 /// The chip is to be reset, to recover.
-const RESET: Events = Events::bit::<0>();
+pub(crate) const RESET: Events = Events::bit::<0>();
 /// The chip has reported an error on the bus.
 const BUS_ERROR: Events = Events::bit::<1>();
 /// The device has ceased to answer.
@@ -315,6 +315,7 @@ impl driver::Operations for Nic<'_> {
             slots: tx.addresses()?,
         };
         let filter = up.filter();
+        rx.clear();
         if let Err(error) = self.hw.start(&memory, &dev.mac(), filter) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
             self.hw.halt();
@@ -369,8 +370,9 @@ impl driver::Operations for Nic<'_> {
             napi.schedule_work(GONE);
             return Verdict::Done;
         }
-        if notes.tick {
+        if notes.tick || notes.filter.is_some() {
             // What else is read of a chip that does not answer is no truth: a position in the ring, say.
+            // And one that was reset knows no address of memory, so it must not be made to receive.
             match self.hw.health() {
                 Health::Well => {}
                 Health::Stopped => {

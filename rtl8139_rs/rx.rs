@@ -12,8 +12,12 @@
 
 use super::{
     gate::Notes,
+    hw::Health,
     intr_mask::bits,
-    nic::Nic,
+    nic::{
+        self,
+        Nic, //
+    },
     regs,
     rx_filter::{
         self,
@@ -78,6 +82,15 @@ impl Rx {
         Ok(u32::try_from(self.memory.dma_address())?)
     }
 
+    /// Has no header stand where a receiver begins that is not running.
+    ///
+    /// What stands there is an old one, of a frame that was delivered, and a chip whose position was
+    /// not reset would have it taken for a new one.
+    pub(crate) fn clear(&self) {
+        // It is inside the buffer.
+        let _ = dma::write_u32(&self.memory, 0, 0);
+    }
+
     /// Follows a chip whose receiver has just been started with `filter`.
     pub(crate) fn restart(&mut self, filter: Filter) {
         self.ring.restart();
@@ -103,7 +116,7 @@ impl Nic<'_> {
             return;
         }
         // Frames in the ring are lost; they were accepted by a filter that is no longer wanted.
-        self.hw.restart_receiver(filter);
+        self.hw.restart_receiver(filter, || rx.clear());
         rx.restart(filter);
     }
 
@@ -141,11 +154,11 @@ impl Nic<'_> {
                     if rx.ring.keep_waiting(now) {
                         verdict = Verdict::Again;
                     } else {
-                        self.resync(rx, Lost::FifoHung);
+                        self.resync(rx, napi, Lost::FifoHung);
                     }
                     break;
                 }
-                Next::Lost(lost) => self.resync(rx, lost),
+                Next::Lost(lost) => self.resync(rx, napi, lost),
             }
         }
 
@@ -187,7 +200,7 @@ impl Nic<'_> {
     }
 
     /// Finds the position in the ring again, after it was lost.
-    fn resync(&self, rx: &mut Rx, lost: Lost) {
+    fn resync(&self, rx: &mut Rx, napi: &Poll<'_, Self>, lost: Lost) {
         dev_dbg!(self.pdev(), "receive ring out of step: {:?}\n", lost);
         self.counters.rx_resyncs.increment();
         self.counters.rx_errors.increment();
@@ -195,7 +208,12 @@ impl Nic<'_> {
             self.count_damage(status);
         }
         let filter = rx.filter;
-        self.hw.restart_receiver(filter);
+        if self.hw.health() == Health::Stopped {
+            // It was reset, and knows no address of memory any more.
+            napi.schedule_work(nic::RESET);
+        } else {
+            self.hw.restart_receiver(filter, || rx.clear());
+        }
         rx.restart(filter);
     }
 

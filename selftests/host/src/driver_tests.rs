@@ -6,6 +6,7 @@
 mod chip;
 mod eeprom;
 mod intr_mask;
+mod lying_chip;
 mod mdio;
 mod mii;
 mod missed;
