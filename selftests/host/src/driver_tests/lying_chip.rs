@@ -241,6 +241,36 @@ fn a_device_that_is_gone_is_given_up() {
     }
 }
 
+#[test]
+fn a_device_that_was_given_up_can_be_attached_again() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    machine.tell(Lie::Gone);
+    // The line is shared, and the other device has raised it.
+    machine.bounded(|dev| dev.interrupt());
+    machine.settle();
+    assert!(machine.dev.is_detached());
+    machine.hardware.card.chip().come_to_its_senses();
+    machine.bounded(|dev| dev.attach()).unwrap();
+    machine.settle();
+    assert!(machine.works());
+    machine.check_manners();
+}
+
+/// An event that nobody has enabled, and that interrupts all the same.
+#[test]
+fn a_stray_event_is_acknowledged() {
+    for event in [7, 8, 13, 14] {
+        let hardware = Hardware::new(Kind::Silicon);
+        let mut machine = proven(&hardware);
+        machine.hardware.card.chip().enable(1 << event);
+        machine.tell(Lie::Spurious(1 << event));
+        assert!(machine.interrupt());
+        assert!(!machine.interrupt(), "event {event} goes on");
+        assert!(machine.works());
+    }
+}
+
 /// No event, reported for ever, keeps the machine from everything else.
 #[test]
 fn no_stuck_event_is_an_interrupt_storm() {

@@ -211,10 +211,15 @@ impl Chip {
         self.imr
     }
 
-    /// While the interrupt for a sent frame is armed, shows no slot as done: as if the driver did not
-    /// look again after it has armed it.
+    /// Shows no slot as done when it is next asked with the interrupt for a sent frame armed: as if the
+    /// driver did not look again after it has armed it.
     pub(crate) fn hide_second_look(&mut self, hide: bool) {
         self.hides = hide;
+    }
+
+    /// Enables events that the driver has not enabled.
+    pub(crate) fn enable(&mut self, events: u16) {
+        self.imr |= events;
     }
 
     /// Latches events out of nowhere.
@@ -459,7 +464,10 @@ impl Chip {
             (0x5c, 2) => self.mulint.into(),
             (0x60, 2) => match self.lies.tsad.take() {
                 Some(tsad) => tsad.into(),
-                None if self.hides && self.imr & bit::ISR_TX_OK != 0 => 0,
+                None if self.hides && self.imr & bit::ISR_TX_OK != 0 => {
+                    self.hides = false;
+                    0
+                }
                 None => self.tsad().into(),
             },
             (0x62 | 0x64 | 0x66 | 0x68 | 0x6a, 2) => self.phy[(offset - 0x62) / 2].into(),

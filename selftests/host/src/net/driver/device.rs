@@ -241,6 +241,12 @@ impl<T: Operations> Device<T> {
         self.halt();
     }
 
+    /// Undoes [`Device::detach`], as a resume does.
+    pub(crate) fn attach(&self) -> Result {
+        self.outside.lock().unwrap().detached = false;
+        self.go_up()
+    }
+
     /// The card was taken out, and one is there again.
     pub(crate) fn replug(&self) {
         self.outside.lock().unwrap().detached = false;
