@@ -14,7 +14,12 @@ import time
 TREE = "/rpacket"
 RESULTS = f"{TREE}/build/results"
 FOLDERS = ("rig", "drivers", "net", "e2e")
-PACKAGES = {"host/logic": "selftests/host", "host/rpsniff": "rpsniff"}
+# The folder of the package, and what cargo is told beyond that.
+PACKAGES = {
+    "host/logic": ("selftests/host",),
+    "host/loom": ("selftests/host", "--features", "loom"),
+    "host/rpsniff": ("rpsniff",),
+}
 MODULES = ("rtl8139_rs", "af_rpacket")
 
 sys.path.insert(0, f"{TREE}/selftests")
@@ -90,10 +95,11 @@ def wanted(name):
 def subject_of(package, test):
     if package == "host/rpsniff":
         return "rpsniff"
-    return "rtl8139_rs" if "8139" in test else "af_rpacket"
+    # By the names in selftests/host/src.
+    return "af_rpacket" if re.search(r"packet|binding|claim", test) else "rtl8139_rs"
 
 
-def host_suite(account, title, folder):
+def host_suite(account, title, folder, *options):
     """cargo test of one package, one row for each test."""
     if not os.path.exists(f"{TREE}/{folder}/Cargo.toml"):
         account.add("host", title, subject_of(title, ""), "none", "fail", f"no {folder}/Cargo.toml")
@@ -102,7 +108,7 @@ def host_suite(account, title, folder):
     print(f"    KTAP version 1\n    # Subtest: {title}", flush=True)
     process = subprocess.Popen(
         ["cargo", "test", "--locked", "--no-fail-fast", "--manifest-path",
-         f"{TREE}/{folder}/Cargo.toml"],
+         f"{TREE}/{folder}/Cargo.toml", *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         env={**os.environ, "CARGO_TERM_COLOR": "never"})
     number, failed, program = 0, 0, ""
@@ -332,9 +338,9 @@ def main():
     print("KTAP version 1", flush=True)
     if wanted("rig/host.sh"):
         rig_suite(account)
-    for title, folder in PACKAGES.items():
+    for title, package in PACKAGES.items():
         if wanted(title):
-            host_suite(account, title, folder)
+            host_suite(account, title, *package)
     for kernel in kernels:
         if kernel == "debug" and wanted("kunit"):
             kunit_suite(account, kernel)

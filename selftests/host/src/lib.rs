@@ -15,6 +15,8 @@ mod driver;
 #[cfg(all(test, not(feature = "loom")))]
 mod driver_tests;
 mod ext;
+#[cfg(all(test, feature = "loom"))]
+mod loom_tests;
 #[cfg(test)]
 mod model;
 mod net;

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A program binds or closes a socket while its device goes down, up, or away.
+//!
+//! The device changes its flag without the lock of the binding, and then tells its notifiers, who take
+//! it. `finish` reads the flag inside of the lock: so what it reads is what the last notifier said, or
+//! what the next one is about to say, and in the end frames arrive exactly if they should.
+
+use super::model;
+use crate::packet::state::{
+    Binding,
+    Device,
+    Move,
+    Todo, //
+};
+use kernel::sync::{
+    atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    SpinLockIrq, //
+};
+use loom::thread;
+use std::sync::Arc;
+
+const IFINDEX: i32 = 7;
+const PROTOCOL: u16 = 3;
+
+#[derive(Debug)]
+struct Reference;
+
+impl Device for Reference {
+    fn ifindex(&self) -> i32 {
+        IFINDEX
+    }
+}
+
+struct Slot {
+    binding: Binding<Reference>,
+    hooked: bool,
+}
+
+impl Slot {
+    fn carry_out(&mut self, todo: Todo<Reference>) {
+        match todo.hook {
+            Move::Stay => {}
+            Move::Attach => assert!(!std::mem::replace(&mut self.hooked, true), "hooked twice"),
+            Move::Detach => assert!(std::mem::take(&mut self.hooked), "unhooked without a hook"),
+        }
+    }
+}
+
+struct Socket {
+    slot: SpinLockIrq<Slot>,
+    up: Atomic<bool>,
+    /// `finish` reads the flag before it takes the lock: what it must not do.
+    hasty: bool,
+}
+
+impl Socket {
+    fn new(up: bool, hasty: bool) -> Self {
+        let socket = Self {
+            slot: SpinLockIrq::unlocked(Slot {
+                binding: Binding::new(),
+                hooked: false,
+            }),
+            up: Atomic::new(up),
+            hasty,
+        };
+        socket.up.store(up, Relaxed);
+        socket
+    }
+
+    fn begin(&self) {
+        let mut slot = self.slot.lock();
+        if let Ok(Some(todo)) = slot.binding.begin(Some(Reference), PROTOCOL) {
+            slot.carry_out(todo);
+            drop(slot);
+            // The grace period would be here.
+            self.finish();
+        }
+    }
+
+    fn finish(&self) {
+        let early = self.up.load(Relaxed);
+        let mut slot = self.slot.lock();
+        let up = if self.hasty {
+            early
+        } else {
+            self.up.load(Relaxed)
+        };
+        let todo = slot.binding.finish(up);
+        slot.carry_out(todo);
+    }
+
+    fn close(&self) {
+        let mut slot = self.slot.lock();
+        let todo = slot.binding.release();
+        slot.carry_out(todo);
+    }
+
+    fn go(&self, up: bool) {
+        self.up.store(up, Relaxed);
+        let mut slot = self.slot.lock();
+        let todo = if up {
+            slot.binding.device_up(IFINDEX)
+        } else {
+            slot.binding.device_down(IFINDEX)
+        };
+        let waits = todo.synchronize;
+        slot.carry_out(todo);
+        drop(slot);
+        if waits {
+            self.finish();
+        }
+    }
+}
+
+fn bind_against_the_device(changes: &'static [bool], hasty: bool) {
+    model(6, move || {
+        let socket = Arc::new(Socket::new(!changes[0], hasty));
+        let other = socket.clone();
+        let rtnl = thread::spawn(move || changes.iter().for_each(|&up| other.go(up)));
+        socket.begin();
+        rtnl.join().unwrap();
+        let slot = socket.slot.lock();
+        assert_eq!(slot.binding.is_hooked(), slot.hooked);
+        assert_eq!(
+            slot.hooked,
+            *changes.last().unwrap(),
+            "frames arrive, or do not, wrongly"
+        );
+    });
+}
+
+#[test]
+fn frames_arrive_exactly_if_the_device_is_up() {
+    for changes in [&[false][..], &[true], &[false, true], &[true, false]] {
+        bind_against_the_device(changes, false);
+    }
+}
+
+#[test]
+#[should_panic(expected = "frames arrive, or do not, wrongly")]
+fn fails_if_the_flag_is_read_outside_of_the_lock() {
+    bind_against_the_device(&[false], true);
+}
+
+#[test]
+fn a_closed_socket_is_never_hooked_again() {
+    model(6, || {
+        let socket = Arc::new(Socket::new(true, false));
+        let (binds, device) = (socket.clone(), socket.clone());
+        let bind = thread::spawn(move || binds.begin());
+        let rtnl = thread::spawn(move || {
+            device.go(false);
+            device.go(true);
+        });
+        socket.close();
+        bind.join().unwrap();
+        rtnl.join().unwrap();
+        let slot = socket.slot.lock();
+        assert!(!slot.hooked && !slot.binding.is_hooked());
+        assert!(
+            slot.binding.device().is_none(),
+            "the device is held for ever"
+        );
+    });
+}
