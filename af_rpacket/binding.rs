@@ -19,10 +19,7 @@ use super::{
     },
 };
 use crate::{
-    ext::lock::{
-        Guard,
-        LockContext, //
-    },
+    ext::lock::Guard,
     net::{
         context::{
             Process,
@@ -112,7 +109,7 @@ impl Slot {
     /// Carries out what the state machine asks for, as far as the lock must be held for it.
     ///
     /// `device` is the device to hook the socket to.
-    fn carry_out<C: LockContext + TaskContext>(
+    fn carry_out<C: TaskContext>(
         slot: &mut Guard<'_, Self, C>,
         todo: Todo<ARef<Device>>,
         sock: &Sock<PacketSocket>,
@@ -186,11 +183,7 @@ fn report(sock: &Sock<PacketSocket>, report: bool) {
 }
 
 /// Ends an operation that began with a [`Rest`]: hooks the socket if it is to be hooked.
-fn finish<C: LockContext + TaskContext>(
-    sock: &Sock<PacketSocket>,
-    idle: Option<Idle>,
-    context: &mut C,
-) {
+fn finish<C: TaskContext>(sock: &Sock<PacketSocket>, idle: Option<Idle>, context: &mut C) {
     let rest = {
         let mut slot = sock.binding.lock(context);
         if let Some(idle) = idle {
@@ -318,7 +311,7 @@ pub(super) fn device_unregistered(sock: &Sock<PacketSocket>, ifindex: c_int, rtn
 
 /// What the socket is bound to: the protocol in network byte order, the index of the device, and
 /// whether frames arrive.
-pub(super) fn summary<C: LockContext>(
+pub(super) fn summary<C: TaskContext>(
     sock: &Sock<PacketSocket>,
     context: &mut C,
 ) -> (u16, c_int, bool) {

@@ -22,6 +22,7 @@ use crate::net::{
 };
 
 impl Handler for PacketSocket {
+    #[inline(always)]
     fn receive(sock: &Sock<Self>, frame: Received<'_>, context: &mut BottomHalf<'_>) {
         let layer = if sock.datagram {
             Layer::Network

@@ -50,6 +50,7 @@ const VLAN_PROTOCOLS: [u16; 2] = [0x8100, 0x88a8];
 ///
 /// `EINVAL` for an unknown flag; `ENETDOWN` once after the bound device went down; `EAGAIN`,
 /// `EINTR`, `EFAULT` as usual.
+#[inline(always)]
 pub(super) fn recvmsg(
     sock: &Sock<PacketSocket>,
     message: &mut Message<'_>,

@@ -35,6 +35,7 @@ const ETH_P_ALL: u16 = 3;
 /// the frame check sequence and the device does not take it; `EMSGSIZE` for a frame that is too
 /// long; `ENOBUFS` or `EAGAIN` without room; `EINVAL` without a valid header; `EFAULT`; `EMSGSIZE`
 /// if only a VLAN tag would have made the frame fit; `ENOBUFS` if it was dropped on its way.
+#[inline(always)]
 pub(super) fn sendmsg(
     sock: &Sock<PacketSocket>,
     message: &mut Message<'_>,
@@ -86,7 +87,7 @@ pub(super) fn sendmsg(
         linear: u32::from(header_len),
         len: length,
     };
-    let mut packet = sock.allocate(&device, space, message.dont_wait(), context)?;
+    let mut packet = sock.allocate(device, space, message.dont_wait(), context)?;
     if raw {
         packet.shift(u32::from(header_len))?;
         if limits.is_ambiguous(len) {

@@ -25,10 +25,7 @@ use super::{
 };
 use crate::{
     ext::{
-        lock::{
-            new_spinlock_bh,
-            SpinLockBh, //
-        },
+        lock::TaskLock,
         static_ref::StaticRef, //
     },
     net::{
@@ -62,7 +59,7 @@ use crate::{
     },
 };
 use kernel::{
-    new_mutex,
+    new_mutex, new_spinlock,
     prelude::*,
     seq_file::SeqFile,
     seq_print,
@@ -116,7 +113,7 @@ impl Switch {
 pub(crate) struct PacketSocket {
     /// What the socket is bound to, and its hook.
     #[pin]
-    pub(super) binding: SpinLockBh<Slot>,
+    pub(super) binding: TaskLock<Slot>,
     /// What the socket has its devices receive beyond what is meant for them.
     #[pin]
     pub(super) memberships: Mutex<membership::List<Membership>>,
@@ -165,7 +162,7 @@ impl Protocol for PacketSocket {
         Ok((
             &OPERATIONS,
             try_pin_init!(Self {
-                binding <- new_spinlock_bh!(slot, "PacketSocket::binding"),
+                binding <- TaskLock::new(new_spinlock!(slot, "PacketSocket::binding")),
                 memberships <- new_mutex!(membership::List::new(), "PacketSocket::memberships"),
                 auxdata: Switch::new(),
                 origdev: Switch::new(),
@@ -264,6 +261,7 @@ impl Operations<PacketSocket> for PacketSocket {
         name.write(report.encode().get(..report.name_length()).ok_or(EINVAL)?)
     }
 
+    #[inline(always)]
     fn sendmsg(
         sock: &Sock<Self>,
         message: &mut Message<'_>,
@@ -273,6 +271,7 @@ impl Operations<PacketSocket> for PacketSocket {
         send::sendmsg(sock, message, len, context)
     }
 
+    #[inline(always)]
     fn recvmsg(
         sock: &Sock<Self>,
         message: &mut Message<'_>,

@@ -3,8 +3,8 @@
  * C helpers: what is a macro or an inline function in C, and so has no symbol that Rust could call.
  *
  * Rust sees `rnet_helper_f` as `bindings::f`. A helper either wraps one inline function of that
- * name, or it is one whole step of the hot path, so that Rust pays for one call. No policy: a
- * helper decides nothing.
+ * name, or it is one whole step of the hot path, so that Rust pays for one call where helpers are
+ * not inlined (inline.mk). No policy: a helper decides nothing.
  */
 #ifndef RNET_HELPERS_H
 #define RNET_HELPERS_H
@@ -17,6 +17,13 @@
 #include <linux/spinlock.h>
 #include <net/sock.h>
 
+#ifdef RNET_INLINE_HELPERS
+/*
+ * LLVM would refuse to inline them into Rust, for no good reason: the same features of the CPU
+ * have other names there (rust/helpers/helpers.c in the kernel).
+ */
+#pragma clang attribute push([[clang::always_inline]], apply_to = function)
+#endif
 /* helpers/netdevice.c */
 void rnet_helper_dev_hold(struct net_device *dev);
 void rnet_helper_dev_put(struct net_device *dev);
@@ -67,10 +74,6 @@ unsigned int rnet_helper_skb_headroom(const struct sk_buff *skb);
 void rnet_helper_skb_reset_network_header(struct sk_buff *skb);
 void rnet_helper_skb_shift_data(struct sk_buff *skb, unsigned int len);
 void rnet_helper_skb_tx_timestamp(struct sk_buff *skb);
-
-/* helpers/sync.c */
-void rnet_helper_spin_lock_bh(spinlock_t *lock);
-void rnet_helper_spin_unlock_bh(spinlock_t *lock);
 
 /* helpers/sock.c */
 void *rnet_helper_net_generic(const struct net *net, unsigned int id);
@@ -134,5 +137,9 @@ bool rnet_helper_packet_is_vlan(const struct sk_buff *skb, const struct net_devi
 void rnet_helper_packet_parse_headers(struct sk_buff *skb, struct net_device *dev,
 				      bool find_protocol);
 int rnet_helper_packet_xmit(struct sk_buff *skb, struct net_device *dev);
+
+#ifdef RNET_INLINE_HELPERS
+#pragma clang attribute pop
+#endif
 
 #endif /* RNET_HELPERS_H */

@@ -10,7 +10,7 @@
 //! | [`claim`] | the right to a `static` that is registered with C | a flag |
 //! | [`dma`] | checked access to coherent memory that a device writes | pointers |
 //! | [`irq`] | an interrupt line that is requested while an interface is up | `request_irq()` |
-//! | [`lock`] | a spinlock that process context and softirqs share | `spin_lock_bh()` |
+//! | [`lock`] | a spinlock that only tasks take | `spin_lock()` |
 //! | [`procfs`] | files in `/proc/net` | `proc_create_net_single()` |
 //! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
 //! | [`static_ref`] | a `static` that a trait names by a constant | `static struct` |

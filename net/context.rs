@@ -33,6 +33,23 @@ unsafe impl TaskContext for Process<'_> {}
 // SAFETY: The holder of a mutex is a task.
 unsafe impl TaskContext for Rtnl<'_> {}
 
+/// A context that is no hard interrupt, with interrupts enabled: a lock that softirqs take as well may be
+/// taken here, by who turns them off.
+///
+/// # Safety
+///
+/// A value of the implementing type must exist in such a context only.
+pub(crate) unsafe trait SoftirqSafe {}
+
+// SAFETY: What may sleep is a task, with interrupts enabled.
+unsafe impl SoftirqSafe for Process<'_> {}
+
+// SAFETY: The holder of a mutex is a task, with interrupts enabled.
+unsafe impl SoftirqSafe for Rtnl<'_> {}
+
+// SAFETY: A hard interrupt has no such token.
+unsafe impl SoftirqSafe for BottomHalf<'_> {}
+
 /// A context in which the task may sleep: no spinlock is held, and it is in no RCU read section.
 ///
 /// # Safety

@@ -25,15 +25,13 @@
 
 use crate::{
     bindings,
-    ext::{
-        lock::LockContext,
-        static_ref::StaticRef, //
-    },
+    ext::static_ref::StaticRef,
     net::{
         context::{
             BottomHalf,
             Process,
-            Rtnl, //
+            Rtnl,
+            SoftirqSafe, //
         },
         message::Message,
         namespace::Namespace,
@@ -372,7 +370,7 @@ impl<T: Protocol> Sock<T> {
     }
 
     /// Lends what the lock of the receive queue guards.
-    pub(crate) fn with_queue<C: LockContext, R>(
+    pub(crate) fn with_queue<C: SoftirqSafe, R>(
         &self,
         context: &mut C,
         access: impl FnOnce(&mut T::Queue) -> R,

@@ -268,7 +268,7 @@ impl Operations<Probe> for ProbeOperations {
             linear: size,
             len: size,
         };
-        let mut packet = sock.allocate(&device, space, message.dont_wait(), context)?;
+        let mut packet = sock.allocate(device, space, message.dont_wait(), context)?;
         packet.shift(u32::from(header))?;
         let mut packet = packet.fill(message, context)?;
         if !packet.has_valid_header() {

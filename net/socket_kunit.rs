@@ -502,25 +502,6 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_in_process_context_turns_bottom_halves_off() -> Result {
-        use crate::ext::lock::new_spinlock_bh;
-        let lock = KBox::pin_init(new_spinlock_bh!(1u32, "rnet_kunit::outer"), GFP_KERNEL)?;
-        let inner = KBox::pin_init(new_spinlock_bh!(1u32, "rnet_kunit::inner"), GFP_KERNEL)?;
-        // SAFETY: Tests run in process context, with no lock held.
-        let mut context = unsafe { Process::assume() };
-        {
-            let mut guard = lock.lock(&mut context);
-            let (value, bottom_half) = guard.split();
-            *value = value.wrapping_add(1);
-            let mut nested = inner.lock(bottom_half);
-            *nested = nested.wrapping_add(*value);
-        }
-        assert_eq!(*lock.lock(&mut context), 2);
-        assert_eq!(*inner.lock(&mut context), 3);
-        Ok(())
-    }
-
-    #[test]
     fn frames_that_are_too_short_are_refused() -> Result {
         let _family = register()?;
         let loopback = Loopback::up()?;

@@ -96,9 +96,10 @@ impl<T: Protocol> Sock<T> {
     /// The network header is set to where the data begins. The packet is charged to the send buffer;
     /// if that is full, the call waits, or fails with `EAGAIN` if `dont_wait`. Fails with `ENOBUFS`
     /// where there is no memory, `EPIPE` or the error that was reported for the socket.
+    #[inline(always)]
     pub(crate) fn allocate(
         &self,
-        device: &Device,
+        device: ARef<Device>,
         space: Space,
         dont_wait: bool,
         _context: &mut Process<'_>,
@@ -147,7 +148,7 @@ impl<T: Protocol> Sock<T> {
         packet.reset_network_header();
         Ok(Outgoing {
             packet,
-            device: ARef::from(device),
+            device,
             header: 0,
         })
     }
@@ -243,6 +244,7 @@ impl Outgoing {
     /// Copies the next bytes of the message into the packet, as many as were allocated. May sleep.
     ///
     /// Fails with `EFAULT` when the user's memory cannot be read.
+    #[inline(always)]
     pub(crate) fn fill(
         self,
         message: &mut Message<'_>,
@@ -346,6 +348,7 @@ impl Frame {
     ///
     /// Fails with `EINVAL` when the packet is empty, with `ENOBUFS` when it was dropped there, with
     /// `ENETDOWN` when the device is down, and with the other errors of the device. Process context.
+    #[inline(always)]
     pub(crate) fn transmit(self, _context: &mut Process<'_>) -> Result {
         let Self { packet, device } = self;
         if packet.len() == 0 {
