@@ -203,10 +203,12 @@ def events(path):
 
 def vm_group(account, kernel, shape, tests, leak_scan=False):
     """All tests of one shape: in one boot, or in more when the kernel dies under one."""
-    machine, cpus, nics, trace = shape
+    machine, cpus, nics, trace, qtest = shape
     options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
     if trace:
         options.append("--trace")
+    if qtest:
+        options.append("--qtest")
     if leak_scan:
         options += ["--append", "kmemleak=on"]
     tests = list(tests)

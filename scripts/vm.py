@@ -208,6 +208,14 @@ def qemu_options(options, guest):
                 f"mac=52:54:00:00:00:{number + 1:02x}", *properties,
             ]),
         ]
+    if options.qtest:
+        # QEMU is at both ends of this socket: what the guest writes to the port are commands of the
+        # qtest protocol. Without a log, which would go to the console.
+        result += [
+            "-chardev", f"socket,id=rp-qtest,path={guest.sockets}/qtest,server=on,wait=off",
+            "-device", "virtserialport,bus=rpacket.0,chardev=rp-qtest,name=rpacket.qtest",
+            "-qtest", f"unix:{guest.sockets}/qtest", "-qtest-log", "none",
+        ]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
     if guest.trace:
@@ -335,7 +343,7 @@ def kvm_works(options):
             probe = argparse.Namespace(**{
                 **vars(options), "kernel": "stock", "nics": "", "append": [], "timeout": 10,
                 "boot_timeout": 20, "boot_silence": 20, "silence": 20, "verbose": False,
-                "icount": False, "trace": False, "machine": "q35",
+                "icount": False, "trace": False, "qtest": False, "machine": "q35",
             })
             folder = new_folder("true\n", "stock", "")
             status, reason, _ = boot(probe, folder, True)
@@ -412,6 +420,7 @@ def parse():
     parser.add_argument("--timeout", type=int, default=1800)
     parser.add_argument("--icount", action="store_true")
     parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--qtest", action="store_true")
     parser.add_argument("--log")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
-KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "ruins"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "qtest", "ruins"}
 
 
 @dataclasses.dataclass
@@ -18,11 +18,12 @@ class Head:
     leak_scan: bool
     log: str
     trace: bool
+    qtest: bool
     ruins: bool
 
     def shape(self):
         """Tests with the same shape share a boot."""
-        return (self.machine, self.cpus, self.nics, self.trace)
+        return (self.machine, self.cpus, self.nics, self.trace, self.qtest)
 
 
 def read(path):
@@ -45,5 +46,6 @@ def read(path):
         leak_scan=found.get("leak-scan") == "yes",
         log=found.get("log", ""),
         trace=found.get("trace") == "yes",
+        qtest=found.get("qtest") == "yes",
         ruins=found.get("ruins") == "yes",
     )

@@ -25,6 +25,8 @@
 #	# machine: pc        for hot-plug (default q35)
 #	# cpus: N            (default 2)
 #	# trace: yes         accesses to registers can be counted (scripts/vm --trace)
+#	# qtest: yes         memory and registers can be changed behind the kernel's back
+#	                     (selftests/qtest.py; scripts/vm --qtest)
 #	# ruins: yes         the kernel is not fit for another test afterwards
 #	# leak-scan: yes     run again on a boot of the debug kernel with kmemleak
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose
