@@ -83,11 +83,13 @@ mod driver_probe;
 
 use crate::{
     ext::{
-        bound, irq,
+        bound,
+        irq,
         pci::{
             self,
             DeviceId, //
         },
+        registers, //
     },
     hw::{
         Board,
@@ -151,7 +153,7 @@ impl pci::Driver for Rtl8139 {
     ) -> Result<impl bound::Init<Self::Data<'bound>> + 'bound> {
         let enabled = pci::Enabled::new(pdev)?;
         let board = Board::from_id(id);
-        let bar = pdev.iomap_region_sized::<{ regs::SIZE }>(1, c"rtl8139_rs")?;
+        let bar = registers::map(pdev, 1, c"rtl8139_rs")?;
         let hw =
             Hw::new(bar, board).inspect_err(|_| dev_err!(pdev, "the chip does not answer\n"))?;
         // Only now: before the reset, what the chip would do with memory was not known.

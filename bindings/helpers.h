@@ -66,6 +66,13 @@ void rnet_helper_netdev_tx_reset_queue(struct netdev_queue *txq);
 void rnet_helper_txq_trans_update(struct netdev_queue *txq);
 void rnet_helper_skb_copy_and_csum_pad(const struct sk_buff *skb, u8 *to, unsigned int pad_to);
 
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+/* helpers/registers.c */
+void rnet_helper_register_faults_create(const char *driver);
+void rnet_helper_register_faults_remove(void);
+bool rnet_helper_register_fault(u32 offset, bool write, u32 *clear, u32 *set);
+#endif
+
 /* helpers/skbuff.c */
 void rnet_helper_kfree_skb_reason(struct sk_buff *skb, enum skb_drop_reason reason);
 bool rnet_helper_skb_shared(const struct sk_buff *skb);

@@ -13,6 +13,7 @@
 //! | [`lock`] | a spinlock that only tasks take | `spin_lock()` |
 //! | [`procfs`] | files in `/proc/net` | `proc_create_net_single()` |
 //! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
+//! | [`registers`] | registers in a memory region, which a debug kernel can have lie | `pci_iomap()` |
 //! | [`static_ref`] | a `static` that a trait names by a constant | `static struct` |
 
 #![allow(unsafe_code)]
@@ -26,4 +27,5 @@ pub(crate) mod irq;
 pub(crate) mod lock;
 pub(crate) mod pci;
 pub(crate) mod procfs;
+pub(crate) mod registers;
 pub(crate) mod static_ref;

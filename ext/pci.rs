@@ -18,7 +18,10 @@
 
 use crate::{
     bindings,
-    ext::bound, //
+    ext::{
+        bound,
+        registers, //
+    },
 };
 use core::{
     marker::PhantomData,
@@ -309,16 +312,19 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             fields.err_handler = &Self::ERROR_HANDLERS;
         }
 
+        registers::rules::create(name);
         // SAFETY: The caller keeps the structure in place until `unregister`; name, table and
         // callbacks are static.
         to_result(unsafe {
             bindings::__pci_register_driver(pdrv, module.as_ptr(), name.as_char_ptr())
         })
+        .inspect_err(|_| registers::rules::remove())
     }
 
     unsafe fn unregister(pdrv: &Opaque<bindings::pci_driver>) {
         // SAFETY: The caller has registered the driver.
         unsafe { bindings::pci_unregister_driver(pdrv.get()) };
+        registers::rules::remove();
     }
 }
 

@@ -24,13 +24,13 @@ use super::{
     },
     rx_filter::Filter,
 };
+use crate::ext::registers::Registers;
 use kernel::{
     io::{
         poll::read_poll_timeout,
         register::Array,
         Io, //
     },
-    pci,
     prelude::*,
     time::{
         delay::udelay,
@@ -39,7 +39,7 @@ use kernel::{
 };
 
 /// The register file.
-pub(crate) type Bar<'bound> = pci::Bar<'bound, { regs::SIZE }>;
+pub(crate) type Bar<'bound> = Registers<'bound, { regs::SIZE }>;
 
 /// Which card it is, as far as it matters beside the chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -81,3 +81,9 @@ pub(crate) mod pci {
         }
     }
 }
+
+pub(crate) mod registers {
+    //! The registers of a card, which do not lie unless the model does.
+
+    pub(crate) use kernel::pci::Bar as Registers;
+}
