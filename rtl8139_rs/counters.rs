@@ -55,6 +55,9 @@ counters! {
     rx_fifo_overflows c"rx_fifo_overflows",
     /// Times that the position in the receive ring was lost and found again.
     rx_resyncs c"rx_resyncs",
+    /// Bytes of the receive ring, headers included, that were given up when the receiver was stopped or
+    /// its position lost.
+    rx_discarded_bytes c"rx_discarded_bytes",
     /// Times that the poll met a frame that was still on its way from the FIFO.
     rx_dma_waits c"rx_dma_waits",
     /// Frames to send that were dropped.

@@ -297,28 +297,34 @@ impl<'bound> Hw<'bound> {
 
     /// Stops the receiver, calls `while_stopped`, and starts it with `filter`. Any context.
     ///
+    /// `while_stopped` gets to know where the receiver has written to, a value of CBR: what is below was
+    /// received, and is nowhere noted any more.
+    ///
     /// This is how the position in the ring is found again, and the only way to change the filter:
     /// QEMU empties the ring at each write of the configuration, chips when the receiver starts. It
     /// starts without accepting anything, so that both agree that it begins at offset 0.
-    pub(crate) fn restart_receiver(&self, filter: Filter, while_stopped: impl FnOnce()) {
+    pub(crate) fn restart_receiver(&self, filter: Filter, while_stopped: impl FnOnce(u16)) {
         let transmit = regs::CR::zeroed().with_transmit(true);
         self.bar.write_reg(transmit);
-        while_stopped();
+        while_stopped(self.bar.read(regs::CBR).into_raw());
         self.bar.write_reg(regs::RCR::closed());
         self.bar.write_reg(transmit.with_receive(true));
         self.open_receiver(filter);
     }
 
-    /// Stops the chip: no access to memory and no frame any more. Process context.
-    pub(crate) fn halt(&self) {
+    /// Stops the chip: no access to memory and no frame any more. Process context. Returns where the
+    /// receiver has written to, as [`Self::restart_receiver`].
+    pub(crate) fn halt(&self) -> u16 {
         self.bar.write_reg(regs::IMR::zeroed());
         self.bar.write_reg(regs::CR::zeroed());
+        let end = self.bar.read(regs::CBR).into_raw();
         // A transfer that has begun goes on after that. The reset ends it; if a chip does not come
         // back from its reset, it is beyond help.
         let _ = self.reset();
         if self.chip.halts_clock {
             set_clock(&self.bar, false);
         }
+        end
     }
 
     /// Whether there is a link.

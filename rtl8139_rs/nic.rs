@@ -340,7 +340,8 @@ impl driver::Operations for Nic<'_> {
         drop(missed);
 
         quiet.tx.abandon(self);
-        self.hw.halt();
+        let end = self.hw.halt();
+        quiet.rx.abandon(self, end);
     }
 
     fn mask(&self, up: &Up) {

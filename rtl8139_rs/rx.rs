@@ -91,6 +91,14 @@ impl Rx {
         let _ = dma::write_u32(&self.memory, 0, 0);
     }
 
+    /// Counts what is in the ring of a receiver that was stopped at `end`, a value of CBR, and
+    /// [clears](Self::clear) it.
+    pub(crate) fn abandon(&mut self, nic: &Nic<'_>, end: u16) {
+        let bytes = self.ring.give_up(end);
+        nic.counters.rx_discarded_bytes.add(bytes.into());
+        self.clear();
+    }
+
     /// Follows a chip whose receiver has just been started with `filter`.
     pub(crate) fn restart(&mut self, filter: Filter) {
         self.ring.restart();
@@ -116,7 +124,8 @@ impl Nic<'_> {
             return;
         }
         // Frames in the ring are lost; they were accepted by a filter that is no longer wanted.
-        self.hw.restart_receiver(filter, || rx.clear());
+        self.hw
+            .restart_receiver(filter, |end| rx.abandon(self, end));
         rx.restart(filter);
     }
 
@@ -192,8 +201,14 @@ impl Nic<'_> {
         };
         match skb {
             Ok(skb) => slot.receive(skb),
-            Err(_) => {
-                self.counters.rx_dropped.increment();
+            Err(error) => {
+                // A runt without a whole Ethernet header is nothing that the stack could take.
+                if error == EINVAL && status.is_ok() {
+                    self.counters.rx_errors.increment();
+                    self.counters.rx_length_errors.increment();
+                } else if error != EINVAL {
+                    self.counters.rx_dropped.increment();
+                }
                 slot.skip();
             }
         }
@@ -212,7 +227,8 @@ impl Nic<'_> {
             // It was reset, and knows no address of memory any more.
             napi.schedule_work(nic::RESET);
         } else {
-            self.hw.restart_receiver(filter, || rx.clear());
+            self.hw
+                .restart_receiver(filter, |end| rx.abandon(self, end));
         }
         rx.restart(filter);
     }

@@ -49,9 +49,11 @@ pub(crate) const BUFFER_LEN: usize = RING_LEN as usize + 2048 + 16;
 /// up, and a stream of large frames costs one register write in five frames or more.
 const MAX_LAG: u16 = RING_LEN / 4;
 
-/// Smallest length in a header that can be a frame: the chip never stores less, even when runts are
-/// accepted.
-const MIN_STORED_LEN: u16 = 8;
+/// Smallest length in a header that can be a frame: an Ethernet header and the frame check sequence.
+const MIN_STORED_LEN: u16 = 18;
+
+/// The same where runts are accepted: the chip never stores less.
+const MIN_STORED_RUNT_LEN: u16 = 8;
 
 /// The length that the chip writes while the frame is still on its way from the FIFO to memory.
 const STORED_LEN_IN_PROGRESS: u16 = 0xfff0;
@@ -230,6 +232,15 @@ impl RxRing {
         self.limit = cbr & (RING_LEN - 1) & !3;
     }
 
+    /// Takes the last snapshot of a receiver that has been stopped, where it has written up to `cbr`.
+    /// Returns how many bytes of the ring, headers included, are given up with it.
+    pub(crate) fn give_up(&mut self, cbr: u16) -> u16 {
+        self.observe(cbr);
+        let bytes = self.available();
+        self.forget();
+        bytes
+    }
+
     /// Forgets the snapshot: nothing below it is of use before the next one.
     pub(crate) fn forget(&mut self) {
         self.limit = self.cur;
@@ -260,7 +271,12 @@ impl RxRing {
         if stored == STORED_LEN_IN_PROGRESS {
             return Next::InProgress;
         }
-        if !(MIN_STORED_LEN..=MAX_FRAME_LEN + FCS_LEN).contains(&stored) {
+        let least = if accept.errors {
+            MIN_STORED_RUNT_LEN
+        } else {
+            MIN_STORED_LEN
+        };
+        if !(least..=MAX_FRAME_LEN + FCS_LEN).contains(&stored) {
             return Next::Lost(Lost::BadLength(stored));
         }
         let wanted = accept.errors && (status.is_crc_error() || status.is_runt());

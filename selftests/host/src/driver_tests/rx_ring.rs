@@ -140,15 +140,47 @@ fn delivers_the_check_sequence_only_on_request() {
 #[test]
 fn lengths_have_bounds() {
     let ring = ring_at(32000);
-    for stored in [8, 64, 1518, 1522, 1796] {
+    for stored in [18, 64, 1518, 1522, 1796] {
         frame(ring.decode(header(OK, stored), Accept::default()));
     }
-    for stored in [0, 1, 7, 1797, 4096, 0xffef, 0xfff1, 0xffff] {
+    for stored in [0, 1, 7, 8, 17, 1797, 4096, 0xffef, 0xfff1, 0xffff] {
         assert_eq!(
             ring.decode(header(OK, stored), Accept::default()),
             Next::Lost(Lost::BadLength(stored))
         );
     }
+}
+
+#[test]
+fn a_runt_may_be_shorter_than_a_header() {
+    let ring = ring_at(32000);
+    let accept = Accept {
+        errors: true,
+        fcs: false,
+    };
+    assert_eq!(frame(ring.decode(header(0x0010, 8), accept)).len(), 4);
+    assert_eq!(
+        ring.decode(header(0x0010, 7), accept),
+        Next::Lost(Lost::BadLength(7))
+    );
+}
+
+#[test]
+fn what_is_given_up_is_known_to_the_byte() {
+    let mut ring = ring_at(68 * 3);
+    let first = frame(ring.decode(header(OK, 64), Accept::default()));
+    ring.consume(first);
+    // Two frames of the snapshot, and one that came after it.
+    assert_eq!(ring.give_up(68 * 4), 68 * 3);
+    assert!(ring.is_drained());
+    // A position that no chip has says nothing.
+    assert_eq!(ring.give_up(u16::MAX), 0);
+
+    // Round the end of the ring.
+    let mut ring = ring_at(1536);
+    let long = frame(ring.decode(header(OK, 1528), Accept::default()));
+    ring.consume(long);
+    assert_eq!(ring.give_up(512), RING_LEN - 1020);
 }
 
 #[test]
