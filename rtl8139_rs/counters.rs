@@ -60,6 +60,8 @@ counters! {
     rx_discarded_bytes c"rx_discarded_bytes",
     /// Times that the poll met a frame that was still on its way from the FIFO.
     rx_dma_waits c"rx_dma_waits",
+    /// Frames that the chip did not send, or not as it should, each counted once.
+    tx_errors c"tx_errors",
     /// Frames to send that were dropped.
     tx_dropped c"tx_dropped",
     /// Frames given up after too many collisions.
@@ -103,9 +105,6 @@ impl Counters {
         stats.tx_carrier_errors = self.tx_carrier_errors.get();
         stats.tx_fifo_errors = self.tx_underruns.get();
         stats.tx_window_errors = self.tx_window_errors.get();
-        stats.tx_errors = stats
-            .tx_aborted_errors
-            .wrapping_add(stats.tx_window_errors)
-            .wrapping_add(self.tx_lost.get());
+        stats.tx_errors = self.tx_errors.get().wrapping_add(self.tx_lost.get());
     }
 }

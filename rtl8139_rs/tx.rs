@@ -180,6 +180,9 @@ impl Port for ChipPort<'_, '_, '_> {
             if tsd.out_of_window() {
                 counters.tx_window_errors.increment();
             }
+            if tsd.out_of_window() || done.outcome == Outcome::Aborted {
+                counters.tx_errors.increment();
+            }
             if done.outcome == Outcome::Aborted && tsd.carrier_lost() {
                 counters.tx_carrier_errors.increment();
             }
