@@ -206,6 +206,13 @@ impl Up {
         self.gate.lock().tick = true;
     }
 
+    /// Sets the mask register again to what it should be. For a chip that is looked after: if it has
+    /// lost the value, it would say nothing any more.
+    pub(crate) fn renew(&self, hw: &Hw<'_>) {
+        let gate = self.gate.lock();
+        write_mask(hw, Some(gate.mask.value()));
+    }
+
     /// Notes that the device has ceased to answer.
     pub(crate) fn note_gone(&self, hw: &Hw<'_>) {
         let mut gate = self.gate.lock();

@@ -82,7 +82,7 @@ pub(crate) enum Transceiver {
 /// How a chip is that was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// It receives.
+    /// It receives and sends.
     Well,
     /// It does not: it was reset, or it has lost its place on the bus.
     Stopped,
@@ -267,7 +267,7 @@ impl<'bound> Hw<'bound> {
         let cr = self.bar.read(regs::CR);
         if cr.into_raw() == u8::MAX {
             Health::Gone
-        } else if !cr.receive() {
+        } else if !cr.receive() || !cr.transmit() {
             Health::Stopped
         } else {
             Health::Well

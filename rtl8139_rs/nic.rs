@@ -110,6 +110,14 @@ const FCS_LEN: u32 = 4;
 const WATCHDOG_MS: u32 = 6000;
 
 register! {
+    /// The command register in configuration space.
+    PCI_COMMAND(u16) @ 0x04 {
+        /// The device may read and write memory.
+        2:2 master => bool;
+        /// The device answers in its memory regions.
+        1:1 memory => bool;
+    }
+
     /// The status register in configuration space; a written one clears.
     PCI_STATUS(u16) @ 0x06 {
         15:0 value;
@@ -228,6 +236,27 @@ impl<'bound> Nic<'bound> {
         }
     }
 
+    /// How the card is: the chip, and its place on the bus.
+    fn health(&self) -> Health {
+        let command = self.pdev().config_space().read(PCI_COMMAND);
+        if command.into_raw() == u16::MAX {
+            Health::Gone
+        } else if !command.memory() || !command.master() {
+            Health::Stopped
+        } else {
+            self.hw.health()
+        }
+    }
+
+    /// Gives the card its place on the bus again, if it has lost that.
+    fn restore_place(&self) {
+        let config = self.pdev().config_space();
+        let command = config.read(PCI_COMMAND);
+        if !command.memory() || !command.master() {
+            config.write_reg(command.with_memory(true).with_master(true));
+        }
+    }
+
     /// Clears and reports the error that the bus has noted.
     fn clear_bus_error(&self) {
         let config = self.pdev().config_space();
@@ -244,9 +273,20 @@ impl<'bound> Nic<'bound> {
     /// Resets the chip, with all frames in flight.
     fn recover(&self, cx: &mut Locked<'_, Self>) {
         self.counters.resets.increment();
+        self.restore_place();
         if let Err(error) = cx.restart() {
             netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
+            if self.health() == Health::Gone {
+                self.give_up(cx);
+            }
         }
+    }
+
+    /// Hides a card that is not there any more from the stack.
+    fn give_up(&self, cx: &mut Locked<'_, Self>) {
+        netdev_err!(cx.dev(), "the device does not answer any more\n");
+        cx.dev().carrier_off();
+        cx.detach();
     }
 
     /// What the receiver is to accept.
@@ -374,8 +414,8 @@ impl driver::Operations for Nic<'_> {
         if notes.tick || notes.filter.is_some() {
             // What else is read of a chip that does not answer is no truth: a position in the ring, say.
             // And one that was reset knows no address of memory, so it must not be made to receive.
-            match self.hw.health() {
-                Health::Well => {}
+            match self.health() {
+                Health::Well => up.renew(&self.hw),
                 Health::Stopped => {
                     napi.schedule_work(RESET);
                     return Verdict::Done;
@@ -443,9 +483,13 @@ impl driver::Operations for Nic<'_> {
     fn work(&self, cx: &mut Locked<'_, Self>, up: &Up, events: Events) {
         // The interface may have been started again since.
         if events.contains(GONE) && up.is_gone() {
-            netdev_err!(cx.dev(), "the device does not answer any more\n");
-            cx.dev().carrier_off();
-            cx.detach();
+            // A single word of all ones may be the bus's, not the card's.
+            self.restore_place();
+            if self.health() == Health::Gone {
+                self.give_up(cx);
+            } else {
+                self.recover(cx);
+            }
             return;
         }
         if events.contains(LINK) {
