@@ -84,6 +84,10 @@ struct Gate {
     /// The poll has not set it yet.
     filter_is_new: bool,
     gone: bool,
+    /// An error on the bus has not been answered yet.
+    bus_error: bool,
+    /// One was answered since the chip was last looked after.
+    bus_error_answered: bool,
 }
 
 /// What exists while the interface is up and all contexts share.
@@ -112,6 +116,8 @@ impl Up {
                 filter,
                 filter_is_new: false,
                 gone: false,
+                bus_error: false,
+                bus_error_answered: false,
             }),
         }? Error)
     }
@@ -199,6 +205,25 @@ impl Up {
     /// Notes events for the poll as if the chip had reported them; it must then be scheduled.
     pub(crate) fn note(&self, events: u16) {
         self.gate.lock().events |= events;
+    }
+
+    /// Whether it is time to answer an error on the bus: `reported` if there is a new one, and `tick` if it
+    /// is time to look after the chip.
+    ///
+    /// The answer is a reset. If that does not help, the next error comes at once, so there is one for each
+    /// time that the chip is looked after, and what is reported in between waits for the next.
+    pub(crate) fn answers_bus_error(&self, reported: bool, tick: bool) -> bool {
+        let mut gate = self.gate.lock();
+        gate.bus_error |= reported;
+        if tick {
+            gate.bus_error_answered = false;
+        }
+        let due = gate.bus_error && !gate.bus_error_answered;
+        if due {
+            gate.bus_error = false;
+            gate.bus_error_answered = true;
+        }
+        due
     }
 
     /// Notes that it is time to look after the chip; the poll must then be scheduled.

@@ -262,7 +262,6 @@ impl<'bound> Nic<'bound> {
         let config = self.pdev().config_space();
         let status = config.read(PCI_STATUS);
         config.write_reg(status);
-        self.counters.bus_errors.increment();
         dev_err!(
             self.pdev(),
             "error on the bus, status {:#06x}\n",
@@ -438,7 +437,11 @@ impl driver::Operations for Nic<'_> {
         if notes.tick && !self.hw.polls_link() {
             self.check_link(napi.dev());
         }
-        if notes.events & bits::SYSTEM_ERROR != 0 {
+        let bus_error = notes.events & bits::SYSTEM_ERROR != 0;
+        if bus_error {
+            self.counters.bus_errors.increment();
+        }
+        if (bus_error || notes.tick) && up.answers_bus_error(bus_error, notes.tick) {
             napi.schedule_work(BUS_ERROR);
         }
         if let Some(filter) = notes.filter {
