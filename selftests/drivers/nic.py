@@ -201,8 +201,8 @@ class Port:
         return self.ip("link", "set", "dev", self.name, *words, check=check)
 
     def link(self):
-        """What `ip -s -d link` knows, as a dictionary."""
-        text = self.ip("-s", "-d", "-j", "link", "show", "dev", self.name)
+        """What `ip -s -s -d link` knows, as a dictionary."""
+        text = self.ip("-s", "-s", "-d", "-j", "link", "show", "dev", self.name)
         return next(entry for entry in json.loads(text) if entry)
 
     def stats64(self):
@@ -334,9 +334,14 @@ class SilentWire(Wire):
     def set_up(self):
         super().set_up()
         for port in (self.dut, self.peer):
-            with inside(port.netns):
-                write(f"/proc/sys/net/ipv6/conf/{port.name}/disable_ipv6", 1)
-            port.ip("address", "flush", "dev", port.name)
+            self.quieten(port)
+
+    @staticmethod
+    def quieten(port):
+        """No address, and no wish to have one."""
+        with inside(port.netns):
+            write(f"/proc/sys/net/ipv6/conf/{port.name}/disable_ipv6", 1)
+        port.ip("address", "flush", "dev", port.name)
 
 
 def die_with_parent():
