@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# subjects: rtl8139_rs
+# kernels: debug
+# qtest: yes
+# timeout: 300
+# log: NETDEV WATCHDOG
+"""The card is pulled out while somebody uses it: each read is all ones, no write arrives. At any moment of
+each operation the driver ends, says what is the matter, and can be taken off the card and put on again.
+
+QEMU takes out no card but in good order, so the registers lie. With RPACKET_FULL each access of each
+operation is the first that fails, else some of them."""
+
+import os
+import time
+
+import cases
+from behind import Stage
+from frames import Tap, flood, frame
+from lies import Lie, gone, line_enabled, lying
+from nic import run, wait_for, write
+
+FULL = bool(os.environ.get("RPACKET_FULL"))
+STEPS = None if FULL else 7  # how many of the accesses of an operation are the first that fails
+
+
+def under_traffic(stage):
+    """Both ends send, the card vanishes: detached before the driver has looked twice, and no storm."""
+    stage.rebind()
+    receive = flood(stage.peer, frame(stage.dut.mac, stage.peer.mac, 200, 1), 0.002, 4)
+    send = flood(stage.dut, frame(stage.peer.mac, stage.dut.mac, 200, 2), 0.002, 4)
+    try:
+        with receive, send, gone(stage.card, silent=False) as lies:
+            # The last interrupt of the card, in which the driver reads all ones.
+            wait_for("the driver to look", lambda: lies[0].told, 10)
+            line_enabled(stage.card, False)
+            wait_for("the driver to give up", lambda: not stage.present(), 20)
+            assert not stage.dut.carrier(), "there is a carrier"
+            interrupts = stage.card.interrupts
+            time.sleep(1)
+            assert stage.card.interrupts - interrupts < 100, "it interrupts"
+    finally:
+        stage.rebind()
+    stage.works()
+
+
+def on_a_quiet_wire(stage):
+    """Nobody sends and nothing interrupts: the clock finds out."""
+    with gone(stage.card):
+        wait_for("the driver to give up", lambda: not stage.present(), 12)
+        # What a user can do is refused or empty, and ends.
+        for words in (("ip", "link", "set", "dev", stage.dut.name, "up"), ("ethtool", stage.dut.name),
+                      ("ip", "-s", "link", "show", "dev", stage.dut.name),
+                      ("ip", "link", "set", "dev", stage.dut.name, "down"),
+                      ("ip", "link", "set", "dev", stage.dut.name, "up")):
+            run(*words, check=False)
+    stage.rebind()
+    stage.works()
+
+
+def accesses(operation):
+    """How many accesses to registers the operation makes, by a rule that changes nothing."""
+    with lying(Lie(), Lie(write=True)) as lies:
+        operation()
+    return max(lie.count for lie in lies)
+
+
+def sweep(stage, operation, undo):
+    """The card is gone from each of the operation's accesses on; then undone, and done again with the card
+    there."""
+    total = accesses(operation)
+    undo()
+    steps = sorted({total * i // STEPS for i in range(STEPS)} if STEPS else range(total))
+    failed = 0
+    for step in steps:
+        with gone(stage.card, step):
+            began = time.monotonic()
+            try:
+                operation()
+            except (RuntimeError, OSError):
+                failed += 1
+            assert time.monotonic() - began < 60, f"it took long after access {step}"
+        undo()
+        operation()
+        undo()
+    return f"{total} reads or writes, {len(steps)} times gone, {failed} times refused"
+
+
+def while_it_is_bound(stage):
+    """Probe: refused, or bound with a card that is found gone later."""
+    path = f"/sys/bus/pci/drivers/{stage.subject}/bind"
+    stage.card.unbind()
+    result = sweep(stage, lambda: write(path, stage.card.address), stage.card.unbind)
+    stage.rebind()
+    stage.works()
+    return result
+
+
+def while_it_goes_up(stage):
+    """ndo_open: refused, or up without a card."""
+    stage.dut.set("down")
+    result = sweep(stage, lambda: stage.dut.set("up"), lambda: stage.dut.set("down"))
+    stage.dut.set("up")
+    stage.wait_link()
+    stage.works()
+    return result
+
+
+def while_it_goes_down(stage):
+    """ndo_stop, with frames in the slots and in the ring."""
+    def down():
+        with Tap(stage.dut, 0) as out:
+            for number in range(3):
+                out.send(frame(stage.peer.mac, stage.dut.mac, 60, number))
+                stage.source.send(frame(stage.dut.mac, stage.peer.mac, 60, number))
+        stage.dut.set("down")
+    result = sweep(stage, down, lambda: stage.dut.set("up"))
+    stage.wait_link()
+    stage.works()
+    return result
+
+
+def while_it_is_asked(stage):
+    """ethtool and ip, which read registers of a card that is up."""
+    name = stage.dut.name
+    for words in (("-S",), ("-d",), (), ("-r",), ("-i",)):
+        def ask(words=words):
+            stage.dut.ethtool(*words, name, check=False)
+            stage.dut.stats64()
+
+        def undo():
+            if not stage.present():
+                stage.rebind()
+        sweep(stage, ask, undo)
+    stage.works()
+
+
+def while_it_is_unbound(stage):
+    """Remove, and the module's end."""
+    path = f"/sys/bus/pci/drivers/{stage.subject}"
+
+    def unbind():
+        with open(f"{path}/unbind", "w", encoding="ascii") as file:
+            file.write(stage.card.address)
+
+    def bind():
+        stage.card.bind(stage.subject)
+        stage.dut.set("up")
+    result = sweep(stage, unbind, bind)
+    stage.rebind()
+    stage.works()
+    return result
+
+
+if __name__ == "__main__":
+    cases.main(under_traffic, on_a_quiet_wire, while_it_is_bound, while_it_goes_up, while_it_goes_down,
+               while_it_is_asked, while_it_is_unbound, wire=Stage)

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# subjects: rtl8139_rs
+# kernels: debug
+# qtest: yes
+# timeout: 300
+# log: NETDEV WATCHDOG
+"""What no emulated card does: it aborts transmissions, reports errors of the bus, answers all ones for a
+moment, never ends a reset, loses what is written to it. All under traffic in both directions.
+
+Afterwards the interface works, and each frame has arrived or was counted, in the column that its
+fate has. With RPACKET_FULL for four minutes, all of it at random."""
+
+import os
+import random
+import time
+
+import cases
+from behind import CAPR, CBR, COMMAND, IMR, ISR, TX_CONFIG, Stage, Traffic
+from frames import Tap, frame
+from lies import Lie, lying
+from misbehaves import received_or_counted, sent_or_counted
+from nic import lib, wait_for
+
+TSD0, TSAD, MPC, MSR, BMSR, PARTNER = 0x10, 0x60, 0x4C, 0x58, 0x64, 0x68
+SYSTEM_ERROR, FIFO_OVERFLOW, LINK_CHANGE, RING_OVERFLOW, RX_ERROR = 0x8000, 0x40, 0x20, 0x10, 0x02
+WATCHDOG = 30
+FULL = bool(os.environ.get("RPACKET_FULL"))
+
+
+def send(stage, count):
+    """Frames of the card's end, one after the other; returns those that arrived."""
+    with Tap(stage.dut, 0) as out, Tap(stage.peer) as heard:
+        for number in range(count):
+            out.send(frame(stage.peer.mac, stage.dut.mac, 200, number))
+        return heard.drain(0.3)
+
+
+def moved(stage, action):
+    """How far the counters have moved: (of ethtool -S, of ip -s link), the zeros left out."""
+    before = stage.dut.ethtool_stats(), stage.dut.stats64()
+    action()
+    after = stage.dut.ethtool_stats(), stage.dut.stats64()
+    return tuple({key: new[key] - old[key] for key in new if new[key] != old[key]}
+                 for old, new in zip(before, after))
+
+
+def given_up(stage):
+    """A frame that the card gave up is one error, in as many columns as it has reasons."""
+    aborted, late, carrier = 1 << 30, 1 << 29, 1 << 31
+    for bits, expected in (
+            (aborted, {"tx_aborted": 4}),
+            (aborted | late, {"tx_aborted": 4, "tx_window_errors": 4}),
+            (aborted | carrier, {"tx_aborted": 4, "tx_carrier_errors": 4}),
+            (aborted | late | carrier, {"tx_aborted": 4, "tx_window_errors": 4, "tx_carrier_errors": 4})):
+        resumed = Lie(TX_CONFIG, write=True)
+        # The four slots are looked at together, when the fourth is taken.
+        with lying(Lie(TSAD, clear=0xF000, set=0x00F0, times=1), resumed,
+                   *(Lie(TSD0 + 4 * slot, set=bits) for slot in range(4))):
+            own, link = moved(stage, lambda: send(stage, 4))
+        for key, value in expected.items():
+            assert own.get(key) == value, f"{bits:#x}: {own}"
+        assert own.get("tx_errors") == link.get("tx_errors") == 4, f"{bits:#x}: {own}, {link}"
+        assert link.get("tx_packets") == 4 and resumed.count == 4, f"resumed {resumed.count} times"
+    stage.works()
+
+
+def underruns(stage):
+    """Memory was too slow: the frames were sent, and the next ones wait for more in the FIFO."""
+    before = stage.card.peek(TSD0, 4) >> 16 & 0x3F
+    with lying(Lie(TSAD, clear=0xF000, set=0x0F00, times=1)):
+        own, link = moved(stage, lambda: send(stage, 4))
+    assert own.get("tx_underruns") == link.get("tx_fifo_errors") == 4, f"{own}, {link}"
+    assert "tx_errors" not in link, link
+    send(stage, 4)
+    after = stage.card.peek(TSD0, 4) >> 16 & 0x3F
+    assert after == before + 4 * 2, f"the threshold was {before} and is {after}"
+    stage.works()
+
+
+def collisions(stage):
+    """In half duplex, which the partner's abilities decide, each slot tells how often."""
+    with lying(Lie(PARTNER, clear=0x0140), *(Lie(TSD0 + 4 * n, set=3 << 24) for n in range(4))):
+        stage.dut.ethtool("-r", stage.dut.name)
+        stage.dut.set("down")
+        stage.dut.set("up")
+        stage.wait_link()
+        own, _ = moved(stage, lambda: send(stage, 4))
+    assert own.get("collisions", 0) >= 12, own
+    stage.dut.set("down")
+    stage.dut.set("up")
+    stage.wait_link()
+    own, _ = moved(stage, lambda: send(stage, 4))
+    assert "collisions" not in own, own
+    stage.works()
+
+
+def a_frame_that_is_never_done(stage):
+    """No slot is ever free: the watchdog counts what was in them, and resets."""
+    with Traffic(stage) as traffic:
+        with lying(Lie(TSAD, clear=0xFFFF)):
+            resets = stage.dut.ethtool_stats()["resets"]
+            wait_for("a reset", lambda: stage.dut.ethtool_stats()["resets"] > resets, WATCHDOG)
+        stage.works()
+    assert traffic.moved("ours", "tx_timeouts") >= 1, "the watchdog did not count"
+    assert traffic.moved("ours", "tx_lost") >= 4, "the frames in the slots were not counted"
+
+
+def a_kick_that_gets_lost(stage):
+    """One write to a slot does not arrive: its frame is counted, and those behind it go on."""
+    with Traffic(stage) as traffic:
+        lies = [Lie(TSD0 + 4 * slot, write=True, lost=True, times=1, space=3) for slot in (0, 2)]
+        with lying(*lies):
+            wait_for("both", lambda: all(lie.told for lie in lies), WATCHDOG)
+        stage.works(WATCHDOG)
+    assert traffic.moved("ours", "resets") >= 1
+    assert 1 <= traffic.moved("ours", "tx_lost") <= 8, "not counted"
+
+
+def a_position_that_gets_lost(stage):
+    """Writes to CAPR do not arrive: the ring fills, and is emptied again."""
+    with Traffic(stage):
+        with lying(Lie(CAPR, write=True, lost=True)):
+            time.sleep(3)
+        stage.works()
+
+
+def errors_of_the_bus(stage):
+    """SERR once: a reset, and a count. SERR all the time: no storm, no flood of messages."""
+    with Traffic(stage) as traffic:
+        with lying(Lie(ISR, set=SYSTEM_ERROR, times=1)) as lies:
+            wait_for("the report", lambda: lies[0].told, 5)
+            time.sleep(0.5)
+        stage.works()
+    assert traffic.moved("ours", "bus_errors") == traffic.moved("ours", "resets") == 1
+    received_or_counted(traffic, 1)
+    sent_or_counted(traffic)
+    with Traffic(stage) as traffic:
+        with open("/dev/kmsg", "rb", buffering=0) as log:
+            os.set_blocking(log.fileno(), False)
+            log.seek(0, os.SEEK_END)
+            with lying(Lie(ISR, set=SYSTEM_ERROR)):
+                time.sleep(4)
+            messages = 0
+            try:
+                while True:
+                    messages += b"error on the bus" in log.read(8192)
+            except (BlockingIOError, TypeError):
+                pass
+        stage.works(WATCHDOG)
+    resets = traffic.moved("ours", "resets")
+    assert resets <= 2, f"{resets} resets in 4 seconds"
+    assert messages <= 2, f"{messages} messages"
+    assert traffic.moved("ours", "bus_errors") > 10, "they are not counted"
+    return f"{resets} resets, {messages} messages"
+
+
+def overflows_and_errors_in_isr(stage):
+    """What the receiver says beside RxOK is counted, and costs no frame."""
+    with Traffic(stage) as traffic:
+        for bit in (FIFO_OVERFLOW, RX_ERROR, RING_OVERFLOW):
+            with lying(Lie(ISR, set=bit, times=5)) as lies:
+                wait_for("five reports", lambda told=lies[0]: told.told == 5, 5)
+    assert traffic.moved("ours", "rx_fifo_overflows") == traffic.moved("dut", "rx_fifo_errors") == 5
+    assert traffic.moved("ours", "rx_ring_overflows") == traffic.moved("dut", "rx_over_errors") == 5
+    received_or_counted(traffic, 0)
+    sent_or_counted(traffic)
+    stage.works()
+
+
+def events_that_nobody_knows(stage):
+    """Bits that the driver has not enabled, for a second: no storm, no frame lost."""
+    with Traffic(stage) as traffic:
+        with lying(Lie(ISR, set=0x7F80)):
+            time.sleep(1)
+    received_or_counted(traffic, 0)
+    sent_or_counted(traffic)
+    stage.works()
+
+
+def a_link_that_is_not_there(stage):
+    """The medium's state lies, and an event says that it has changed: down, and up again."""
+    with lying(Lie(MSR, set=4), Lie(ISR, set=LINK_CHANGE, times=1)):
+        send(stage, 1)
+        stage.source.send(frame(stage.dut.mac, stage.peer.mac, 60, 1))
+        wait_for("no carrier", lambda: not stage.dut.carrier(), 12)
+    wait_for("a carrier", stage.dut.carrier, 12)
+    stage.works()
+
+
+def one_word_of_all_ones(stage):
+    """A single read of each register fails: at worst a reset, never the end of the interface."""
+    for offset in (ISR, CBR, TSAD, COMMAND, MSR, MPC, BMSR):
+        for space in (0, 7) if FULL else (0,):
+            lie = Lie(offset, lost=True, times=1, space=space)
+            with Traffic(stage) as traffic:
+                with lying(lie):
+                    end = time.monotonic() + 12
+                    while not lie.told and time.monotonic() < end:
+                        stage.dut.stats64()
+                        if offset in (BMSR, MSR):
+                            stage.dut.ethtool(stage.dut.name)
+                        time.sleep(0.05)
+                    assert lie.told, f"{offset:#x} was not read"
+                time.sleep(0.3)
+                wait_for(f"a carrier after {offset:#x}", stage.dut.carrier, 12)
+            resets = traffic.moved("ours", "resets")
+            assert resets <= 1, f"{offset:#x}: {resets} resets"
+            received_or_counted(traffic, resets)
+    stage.works()
+
+
+def a_position_at_random(stage):
+    """CBR says anything: what is then read from the ring may be garbage, and is left again."""
+    rng = random.Random(0x3A)
+    with Traffic(stage) as traffic:
+        for _ in range(20):
+            with lying(Lie(CBR, clear=0xFFFF, set=rng.getrandbits(rng.choice((15, 16))), times=1)) as lies:
+                wait_for("a look at the ring", lambda told=lies[0]: told.told, 10)
+    stage.works()
+    return f"{traffic.moved('ours', 'rx_resyncs')} times the position was lost"
+
+
+def a_reset_that_does_not_end(stage):
+    """`ip link set up` fails with EIO, and works at the next try; a recovery is tried again."""
+    stage.dut.set("down")
+    with lying(Lie(COMMAND, set=0x10)):
+        try:
+            stage.dut.set("up")
+        except RuntimeError as error:
+            assert "Input/output error" in str(error), error
+        else:
+            raise lib.Failure("it went up")
+    stage.dut.set("up")
+    stage.wait_link()
+    with lying(Lie(COMMAND, set=0x10)):
+        stage.card.poke(COMMAND, 1, 0)
+        resets = stage.dut.ethtool_stats()["resets"]
+        wait_for("a try", lambda: stage.dut.ethtool_stats()["resets"] > resets, 12)
+    stage.works(WATCHDOG)
+
+
+def all_of_it_at_random(stage):
+    """Any register, any value, any number of times, under traffic."""
+    seed = int(os.environ.get("SEED") or time.time())
+    lib.diag(f"SEED={seed}")
+    rng, told, gone = random.Random(seed), 0, 0
+    end = time.monotonic() + (240 if FULL else 15)
+    registers = (ISR, ISR, CBR, TSAD, COMMAND, MSR, MPC, TSD0, TSD0 + 8)
+    # Not the addresses of ring and slots: that card would write where it must not.
+    written = (ISR, IMR, CAPR, TSD0, TSD0 + 4, TSD0 + 8, TSD0 + 12, COMMAND)
+    while time.monotonic() < end:
+        lies = []
+        for _ in range(rng.randrange(1, 4)):
+            if rng.random() < 0.7:
+                lie = Lie(rng.choice(registers), clear=rng.getrandbits(32), set=rng.getrandbits(32))
+            else:
+                lie = Lie(rng.choice(written), write=True, lost=True)
+            lie.lost = lie.lost or rng.random() < 0.2
+            lie.probability = rng.choice((1, 10, 50, 100))
+            lie.times = rng.choice((1, 2, 10, 100))
+            lies.append(lie)
+        with Traffic(stage, books=False):
+            with lying(*lies):
+                time.sleep(rng.random())
+        told += sum(lie.count for lie in lies)
+        if not stage.present():
+            gone += 1
+            stage.rebind()
+        stage.works(WATCHDOG)
+    return f"{told} lies, {gone} times the card was taken for gone"
+
+
+if __name__ == "__main__":
+    cases.main(given_up, underruns, collisions, a_frame_that_is_never_done, a_kick_that_gets_lost,
+               a_position_that_gets_lost, errors_of_the_bus, overflows_and_errors_in_isr,
+               events_that_nobody_knows, a_link_that_is_not_there, one_word_of_all_ones,
+               a_position_at_random, a_reset_that_does_not_end, all_of_it_at_random, wire=Stage)
