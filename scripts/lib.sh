@@ -19,8 +19,13 @@ CACHE=${RPACKET_CACHE:-$HOME/.cache/rpacket}
 # shellcheck disable=SC2034 # Read by the scripts that source this file.
 SERIES=7.3
 
-# The places at which the tree, the cache and the chosen debug kernel appear in the build root and
-# in the VM. They are the same for every user and clone, so that what Kbuild and cargo cache is
+# The kernels of the project: the one that the build root has, and those that have an entry of their
+# own in the cache (scripts/kernel).
+# shellcheck disable=SC2034
+KERNELS=(stock debug rt)
+
+# The places at which the tree, the cache and the kernels outside the root appear in the build root
+# and in the VM. They are the same for every user and clone, so that what Kbuild and cargo cache is
 # valid in all of them.
 # shellcheck disable=SC2034
 IN_TREE=/rpacket IN_CACHE=/cache IN_KERNELS=/kernels
@@ -39,10 +44,11 @@ unavailable() { printf '%s\n' "rpacket: $*" >&2; exit 2; }
 usage() { sed -n '2,/^[^#]/{/^# SPDX/d;/^#/!d;s/^#\( \|$\)//;p}' "$1"; }
 
 # logged NAME COMMAND...: runs a long step with its output in a log; says how long it took, and
-# when it fails shows the end of the log and where the rest is. V=1 shows the output as it comes.
+# when it fails shows the end of the log and where the rest is. Says each minute that it is still at
+# work, and on what. V=1 shows the output as it comes.
 # The command is a program or a function that returns the status of each of its steps.
 logged() {
-	local name=$1 log began=$SECONDS rc=0
+	local name=$1 log ticker began=$SECONDS rc=0
 	shift
 	mkdir -p "$CACHE/log"
 	log=$CACHE/log/${name//[^A-Za-z0-9._-]/-}.log
@@ -50,7 +56,16 @@ logged() {
 	if [ "${V:-}" = 1 ]; then
 		"$@" 2>&1 | tee "$log" >&2 || rc=${PIPESTATUS[0]}
 	else
+		# Ends with this process, however that ends; waits by a pipe that nobody writes to.
+		setpriv --pdeathsig TERM -- bash -c 'exec 9<> <(:)
+			for ((minute = 1; ; minute++)); do
+				read -r -t 60 -u 9
+				echo "rpacket:   $minute min: $(tail -qn 1 "$0" | tr -d "\r" | cut -c 1-80)"
+			done' "$log" >&2 &
+		ticker=$!
 		"$@" >"$log" 2>&1 </dev/null || rc=$?
+		kill "$ticker" 2>/dev/null || :
+		wait "$ticker" 2>/dev/null || :
 	fi
 	if [ "$rc" != 0 ]; then
 		tail -n 25 "$log" | sed 's/^/    /' >&2
@@ -91,12 +106,14 @@ enter_root() {
 
 # check_kernel NAME: ends the script, before anything is made, unless the project has such a kernel.
 check_kernel() {
-	case $1 in stock | debug) ;; *) die "there is no kernel $1: stock and debug are known" ;; esac
+	case " ${KERNELS[*]} " in *" $1 "*) ;; *) die "there is no kernel $1: ${KERNELS[*]} are known" ;; esac
 }
 
-# select_kernel NAME: makes a kernel that was prepared visible to what is run in the root from now.
+# select_kernel NAME: makes a kernel that was prepared visible to what is run in the root from now,
+# beside those that were selected before: RPACKET_KERNEL_<name> says where it is.
 select_kernel() {
+	local path
 	[ "$1" != stock ] || return 0
-	RPACKET_DEBUG_KERNEL=$("$SCRIPTS/kernel" path "$1")
-	export RPACKET_DEBUG_KERNEL
+	path=$("$SCRIPTS/kernel" path "$1")
+	export "RPACKET_KERNEL_$1=$path"
 }

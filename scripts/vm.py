@@ -369,7 +369,7 @@ def new_folder(command, kernel, modules, interactive=False):
         "KERNEL": kernel, "MODULES": modules, "RPACKET_MODULES": f"{TREE}/build/{kernel}",
         "INTERACTIVE": "1" if interactive else "", "RPACKET_VM": "1",
     }
-    for name in ("V", "CI", "TESTS"):
+    for name in ("V", "CI", "TESTS", "RPACKET_FULL"):
         if name in os.environ:
             environment[name] = os.environ[name]
     with open(f"{folder}/environment", "w", encoding="utf-8") as file:
@@ -410,7 +410,7 @@ def interactive_shell(options, folder, kvm):
 
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/vm.py", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--kernel", default="stock", choices=("stock", "debug"))
+    parser.add_argument("--kernel", default="stock", choices=("stock", "debug", "rt"))
     parser.add_argument("--modules", default=os.environ.get("MODULES") or "rtl8139_rs af_rpacket")
     parser.add_argument("--nics", default=os.environ.get("NICS") or "rtl8139,e1000")
     parser.add_argument("--machine", default="q35", choices=("q35", "pc"))

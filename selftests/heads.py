@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the comments at the head of a selftest ask for; lib.sh describes them."""
 import dataclasses
+import os
 import re
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
-KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "qtest", "ruins"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "ruins",
+         "debug", "full"}
+
+# How many times longer things may take on a kernel, on emulated CPUs.
+SLOW = {"stock": 1, "rt": 2, "debug": 4}
+FULL = bool(os.environ.get("RPACKET_FULL"))
 
 
 @dataclasses.dataclass
@@ -20,10 +26,16 @@ class Head:
     trace: bool
     qtest: bool
     ruins: bool
+    chosen: bool
+    full: bool
 
     def shape(self):
         """Tests with the same shape share a boot."""
         return (self.machine, self.cpus, self.nics, self.trace, self.qtest)
+
+    def runs(self, kernel, chosen=False, full=FULL):
+        """Whether a run on the kernel has this test: one of all tests, or of the chosen ones."""
+        return kernel in self.kernels and (full or not self.full) and (self.chosen or not chosen)
 
 
 def read(path):
@@ -38,8 +50,8 @@ def read(path):
     folder = path.split("/")[-2]
     return Head(
         subjects=found.get("subjects", DEFAULT_SUBJECT.get(folder, "rig")).split(),
-        kernels=found.get("kernels", "stock debug").replace(",", " ").split(),
-        timeout=int(found.get("timeout", 300)),
+        kernels=found.get("kernels", "stock debug rt").replace(",", " ").split(),
+        timeout=int(found.get("timeout", "300").split()[-1 if FULL else 0]),
         nics=found.get("nics", "rtl8139,e1000"),
         machine=found.get("machine", "q35"),
         cpus=int(found.get("cpus", 2)),
@@ -48,4 +60,6 @@ def read(path):
         trace=found.get("trace") == "yes",
         qtest=found.get("qtest") == "yes",
         ruins=found.get("ruins") == "yes",
+        chosen=found.get("debug") == "chosen",
+        full=found.get("full") == "yes",
     )

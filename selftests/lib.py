@@ -27,10 +27,12 @@ import sys
 import time
 import traceback
 
+import heads
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNEL = os.environ.get("KERNEL", "stock")
 MODULES = os.environ.get("RPACKET_MODULES", "/rpacket/build/stock")
-SLOW = 1 if KERNEL == "stock" else 4
+SLOW = heads.SLOW[KERNEL]
 
 DUT4, DUT6, DUT_MAC = "10.8.13.1", "fd00:8139::1", "52:54:00:00:00:01"
 PEER4, PEER6, PEER_MAC = "10.8.13.9", "fd00:8139::9", "52:54:00:00:00:02"

@@ -17,10 +17,13 @@
 #
 #	# subjects: LIST     what is under test; the file runs once for each, which it finds in
 #	                     $SUBJECT. The first is ours; a C original may follow, whose failures are
-#	                     recorded and do not fail the run, and which is left out on debug.
+#	                     recorded and do not fail the run, and which is left out on debug and rt.
 #	                     Default: rtl8139_rs in drivers/, af_rpacket in net/, rpsniff in e2e/.
-#	# kernels: LIST      stock, debug (default: both); host: outside the VM, by scripts/test
-#	# timeout: N         seconds on the stock kernel (default 300); four times that on debug
+#	# kernels: LIST      stock, debug, rt (default: all); host: outside the VM, by scripts/test
+#	# debug: chosen      `make test` runs it on the debug kernel too
+#	# full: yes          only `make test-full` runs it (which sets RPACKET_FULL=1 for all tests)
+#	# timeout: N [M]     seconds on the stock kernel (default 300), M in `make test-full`; on debug
+#	                     four times as much, on rt twice
 #	# nics: LIST         cards of the VM (default rtl8139,e1000); see scripts/vm --help
 #	# machine: pc        for hot-plug (default q35)
 #	# cpus: N            (default 2)
@@ -28,7 +31,7 @@
 #	# qtest: yes         memory and registers can be changed behind the kernel's back
 #	                     (selftests/qtest.py; scripts/vm --qtest)
 #	# ruins: yes         the kernel is not fit for another test afterwards
-#	# leak-scan: yes     run again on a boot of the debug kernel with kmemleak
+#	# leak-scan: yes     on the debug kernel, kmemleak looks for leaks afterwards
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose
 #
 # A test runs as root in the root of the tree, starts from a VM in which no network module is
@@ -41,9 +44,8 @@ set -u
 
 SUBJECT=${SUBJECT:-rtl8139_rs}
 RPACKET_MODULES=${RPACKET_MODULES:-/rpacket/build/stock}
-# Everything takes longer on the debug kernel, and without KVM.
-SLOW=1
-[ "${KERNEL:-stock}" = stock ] || SLOW=4
+# Everything takes longer on the other kernels, and without KVM; heads.py has the same table.
+case ${KERNEL:-stock} in debug) SLOW=4 ;; rt) SLOW=2 ;; *) SLOW=1 ;; esac
 
 # ---- Results ------------------------------------------------------------------------------------
 
@@ -154,7 +156,7 @@ trap 'exit 130' INT
 # ---- Waiting ------------------------------------------------------------------------------------
 
 # wait_for SECONDS COMMAND...: until the command succeeds; fails after that time (SLOW times as
-# much on the debug kernel).
+# much, by the kernel).
 wait_for() {
 	local until=$(($(date +%s%N) + $1 * SLOW * 1000000000))
 	shift

@@ -125,18 +125,22 @@ in_use_stays() {
 	comes_through 0 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune && [ ! -e "$cache/root-used" ]
 }
 
-# What is of this version stays: the root, its debug kernel, and what is half made of them.
+# What is of this version stays: the root, the other kernels, and what is half made of them.
 own_stays() {
-	local cache=$WORK/own root debug
+	local cache=$WORK/own root kernel own=()
 	mkdir -p "$cache"
 	root=$cache/$(basename "$("$SCRIPTS/root" path)")
 	mkdir -p "$root/var/lib/rpacket" "$root.partial" "$cache/root-other.partial"
 	echo release >"$root/var/lib/rpacket/release"
 	echo version >"$root/var/lib/rpacket/version"
-	debug=$(RPACKET_CACHE="$cache" "$SCRIPTS/kernel" path debug)
-	mkdir -p "$debug" "$debug.partial" "$cache/debug-other"
+	for kernel in debug rt; do
+		own+=("$(RPACKET_CACHE="$cache" "$SCRIPTS/kernel" path "$kernel")")
+		mkdir -p "$cache/$kernel-other"
+	done
+	own+=("$root")
+	mkdir -p "${own[@]}" "${own[@]/%/.partial}"
 	comes_through 0 env RPACKET_CACHE="$cache" "$SCRIPTS/root" prune || return 1
-	ls -d "$root" "$root.partial" "$debug" "$debug.partial" || return 1
+	ls -d "${own[@]}" "${own[@]/%/.partial}" || return 1
 	! ls -d "$cache"/*-other*
 }
 
