@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Runs all test suites and makes one account of them (scripts/test says how). Runs itself in the
-build root. usage: test.py KERNEL...
+build root. usage: test.py KERNEL[:chosen]...
 """
 import csv
 import json
@@ -24,6 +24,7 @@ MODULES = ("rtl8139_rs", "af_rpacket")
 
 sys.path.insert(0, f"{TREE}/selftests")
 import heads  # noqa: E402
+from test_times import Times  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
 VM_STATUS = {
@@ -40,6 +41,7 @@ class Account:
         self.file = open(f"{RESULTS}/tests.csv", "w", newline="", encoding="utf-8")
         self.csv = csv.writer(self.file, lineterminator="\n")
         self.csv.writerow(("suite", "test", "subject", "kernel", "result", "reason"))
+        self.times = Times(f"{RESULTS}/times.csv")
         self.counts = {"pass": 0, "fail": 0, "skip": 0}
         self.failures = []
         self.differences = []
@@ -64,7 +66,10 @@ class Account:
     def finish(self):
         print(f"1..{self.number}")
         if not self.number:
-            print(f"# no test's name has {PATTERN.pattern!r} in it; they are like drivers/ping.py, host/logic")
+            print(f"# no test's name has {PATTERN.pattern!r} in it; they are like drivers/ping.py, host/logic."
+                  " Some need KERNEL=debug or make test-full")
+        for line in self.times.summary():
+            print(f"# {line}")
         if self.differences:
             print("# where the C originals, which are not counted, differ:")
             for line in self.differences:
@@ -105,7 +110,8 @@ def host_suite(account, title, folder, *options):
         account.add("host", title, subject_of(title, ""), "none", "fail", f"no {folder}/Cargo.toml")
         account.top(False, title, f"no {folder}/Cargo.toml")
         return
-    print(f"    KTAP version 1\n    # Subtest: {title}", flush=True)
+    print(f"    KTAP version 1\n    # Subtest: {title}\n    # compiling ...", flush=True)
+    began = time.monotonic()
     process = subprocess.Popen(
         ["cargo", "test", "--locked", "--no-fail-fast", "--manifest-path",
          f"{TREE}/{folder}/Cargo.toml", *options],
@@ -120,7 +126,9 @@ def host_suite(account, title, folder, *options):
         # The verdict follows its test's name on the same line, also when the test has printed.
         match = re.match(r"test (.+?) (?:- should panic )?\.\.\. .*?(ok|FAILED|ignored)(?:, (.*))?$", line)
         if not match:
-            if line.strip() and not re.match(r"(running \d+ tests?|test result: ok)", line):
+            # What cargo says of its own progress is noise; what is wrong is not said like this.
+            if line.strip() and not re.match(
+                    r"running \d+ tests?|test result: ok|\s+(Compiling|Download|Updating|Locking|Running|Doc-tests)", line):
                 print(f"    # {line}", flush=True)
             continue
         name, verdict, why = match.group(1), match.group(2), match.group(3) or ""
@@ -139,6 +147,7 @@ def host_suite(account, title, folder, *options):
         account.add("host", f"{title}: has tests", subject_of(title, ""), "none", "fail", "none ran")
     print(f"    1..{number}", flush=True)
     account.top(status == 0 and number > 0, title)
+    account.times.add("host", "none", title, time.monotonic() - began)
 
 
 def rig_suite(account):
@@ -176,8 +185,9 @@ def vm(kernel, command, *options):
          command])
 
 
-def vm_tests(kernel):
-    """(file, subject) of the VM's tests that were chosen, in the order of FOLDERS and names."""
+def vm_tests(kernel, chosen):
+    """(file, subject) of the VM's tests for this run, in the order of FOLDERS and names; of those that
+    a head line has chosen, if only they are to run."""
     for folder in FOLDERS:
         path = f"{TREE}/selftests/{folder}"
         for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
@@ -185,7 +195,7 @@ def vm_tests(kernel):
             if not name.endswith((".sh", ".py")) or not os.access(file, os.X_OK):
                 continue
             head = heads.read(file)
-            if kernel in head.kernels and wanted(f"{folder}/{name}"):
+            if head.runs(kernel, chosen) and wanted(f"{folder}/{name}"):
                 # The C originals are for comparison, not to be debugged.
                 for subject in head.subjects if kernel == "stock" else head.subjects[:1]:
                     yield file, subject
@@ -201,9 +211,9 @@ def events(path):
                     pass  # The VM died while it wrote this line.
 
 
-def vm_group(account, kernel, shape, tests, leak_scan=False):
-    """All tests of one shape: in one boot, or in more when the kernel dies under one."""
-    machine, cpus, nics, trace, qtest = shape
+def vm_group(account, kernel, group, tests):
+    """All tests of one group: in one boot, or in more when the kernel dies under one."""
+    (machine, cpus, nics, trace, qtest), leak_scan = group
     options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
     if trace:
         options.append("--trace")
@@ -216,23 +226,29 @@ def vm_group(account, kernel, shape, tests, leak_scan=False):
         journal = f"{RESULTS}/vm.jsonl"
         if os.path.exists(journal):
             os.unlink(journal)
-        slow = 1 if kernel == "stock" else 4
-        limit = sum((heads.read(file).timeout + 60) * slow for file, _ in tests) + 300
+        limit = sum((heads.read(file).timeout + 60) * heads.SLOW[kernel] for file, _ in tests) + 300
         command = (f"selftests/run --results build/results/vm.jsonl --first {account.number + 1} "
                    + ("--leak-scan " if leak_scan else "")
                    + " ".join(f"{file}:{subject}" for file, subject in tests))
+        began, spent = time.monotonic(), 0
         status = vm(kernel, command, "--timeout", str(limit), *options)
-        open_test = None
-        done = 0
+        open_test, done, scanned = None, 0, False
         for event in events(journal):
             if event["event"] == "begin":
                 open_test = (event["file"], event["subject"])
             elif event["event"] == "end":
                 open_test, done = None, done + 1
                 account.number += 1
+                spent += event["seconds"]
+                account.times.add("test", kernel, event["title"], event["seconds"])
+            elif event["event"] == "scan":
+                scanned, account.number = True, account.number + 1
             else:
                 account.add("vm", event["test"], event["subject"], event["kernel"], event["result"],
                             event["reason"], event["counted"])
+        account.times.add("boot", kernel, f"{machine}, {cpus} CPUs, {nics or 'no cards'}"
+                          + (", counted" if trace else "") + (", kmemleak" if leak_scan else ""),
+                          time.monotonic() - began - spent)
         if open_test:
             # The test under which the VM died.
             file, subject = open_test
@@ -248,29 +264,29 @@ def vm_group(account, kernel, shape, tests, leak_scan=False):
             account.top(False, "the VM runs the tests", VM_STATUS.get(status, f"status {status}"))
             if not done:
                 return
-        elif leak_scan and status in (0, 1):
-            account.number += 1
+        elif leak_scan and not scanned:
+            account.add("vm", "kmemleak looks for leaks", "rig", kernel, "fail", "the runner did not")
+            account.top(False, "kmemleak looks for leaks", "the runner did not")
         if not done:
             return
         tests = tests[done:]
 
 
-def vm_suite(account, kernel):
+def vm_suite(account, kernel, chosen):
     groups = {}
-    for file, subject in vm_tests(kernel):
-        groups.setdefault(heads.read(file).shape(), []).append((file, subject))
-    for shape, tests in groups.items():
-        vm_group(account, kernel, shape, tests)
-    if kernel == "debug":
-        scanned = {}
-        for shape, tests in groups.items():
-            for file, subject in tests:
-                if heads.read(file).leak_scan and subject == heads.read(file).subjects[0]:
-                    scanned.setdefault(shape, []).append((file, subject))
-        if groups and not scanned and not os.environ.get("TESTS"):
-            account.add("vm", "kmemleak looks for leaks", "rig", kernel, "fail", "no test asks for it")
-        for shape, tests in scanned.items():
-            vm_group(account, kernel, shape, tests, leak_scan=True)
+    for file, subject in vm_tests(kernel, chosen):
+        head = heads.read(file)
+        leak_scan = kernel == "debug" and head.leak_scan
+        groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
+    number = total = sum(len(tests) for tests in groups.values())
+    for index, (group, tests) in enumerate(groups.items(), 1):
+        print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"
+              f" is for {len(tests)}; {account.times.elapsed():.0f} s until now", flush=True)
+        # After one that ruins the kernel the rest would need another boot.
+        vm_group(account, kernel, group, sorted(tests, key=lambda test: heads.read(test[0]).ruins))
+        number -= len(tests)
+    if kernel == "debug" and groups and not os.environ.get("TESTS") and not any(scan for _, scan in groups):
+        account.add("vm", "kmemleak looks for leaks", "rig", kernel, "fail", "no test asks for it")
 
 
 # ---- KUnit --------------------------------------------------------------------------------------
@@ -283,8 +299,11 @@ def kunit_suite(account, kernel):
     script = "rm -f build/results/kunit.log; " + "".join(
         f"echo 'rpacket: kunit {module}' >/dev/kmsg; insmod $RPACKET_MODULES/{module}.ko; sleep 1; "
         for module in MODULES) + "dmesg >build/results/kunit.log"
+    print(f"# {kernel}: KUnit; {account.times.elapsed():.0f} s until now", flush=True)
+    began = time.monotonic()
     status = vm(kernel, script, "--timeout", "900", "--append", "kunit.enable=1",
                 "--append", "kunit.autorun=1")
+    account.times.add("kunit", kernel, "kunit", time.monotonic() - began)
     lines = []
     if os.path.exists(log):
         with open(log, encoding="utf-8", errors="replace") as file:
@@ -331,11 +350,10 @@ def kunit_suite(account, kernel):
 
 
 def main():
-    kernels = sys.argv[1:]
-    if not kernels or set(kernels) - {"stock", "debug"}:
+    plan = [argument.partition(":") for argument in sys.argv[1:]]
+    if not plan or {kernel for kernel, *_ in plan} - set(heads.SLOW) or {what for *_, what in plan} - {"", "chosen"}:
         sys.exit(__doc__)
     os.chdir(TREE)
-    began = time.monotonic()
     account = Account()
     print("KTAP version 1", flush=True)
     if wanted("rig/host.sh"):
@@ -343,11 +361,10 @@ def main():
     for title, package in PACKAGES.items():
         if wanted(title):
             host_suite(account, title, *package)
-    for kernel in kernels:
+    for kernel, _, chosen in plan:
         if kernel == "debug" and wanted("kunit"):
             kunit_suite(account, kernel)
-        vm_suite(account, kernel)
-    print(f"# {time.monotonic() - began:.0f} s")
+        vm_suite(account, kernel, bool(chosen))
     return account.finish()
 
 

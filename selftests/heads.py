@@ -5,8 +5,8 @@ import os
 import re
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
-KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "ruins",
-         "debug", "full"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "qtest",
+         "ruins", "debug", "full"}
 
 # How many times longer things may take on a kernel, on emulated CPUs.
 SLOW = {"stock": 1, "rt": 2, "debug": 4}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# debug: chosen
 # timeout: 240
 # leak-scan: yes
 """Up and down: what exists only while the interface is up, and loops of it under traffic."""

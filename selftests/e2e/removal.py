@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rpsniff af_packet
+# debug: chosen
 # timeout: 400
 """The card goes away beneath bound sockets of our family and a running sniffer, under traffic.
 

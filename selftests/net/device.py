@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# debug: chosen
 # timeout: 300
 # leak-scan: yes
 """What happens to a socket when its device goes down, comes up, vanishes, or moves away."""

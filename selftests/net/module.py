@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
+# debug: chosen
 # timeout: 400
 # leak-scan: yes
 """af_rpacket.ko as a module: loading, its parameter, what pins it, and unloading at any time."""

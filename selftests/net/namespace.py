@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # subjects: af_rpacket af_packet
+# debug: chosen
 # leak-scan: yes
 """Network namespaces: isolation, and sockets that outlive theirs."""
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 #
+# debug: chosen
 # timeout: 400
 # leak-scan: yes
 """Everything at once: binding, closing, devices that come and go, traffic, filters, namespaces.

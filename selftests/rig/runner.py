@@ -12,8 +12,10 @@
 # log: net/core/dev.c:1 here|circular locking dependency detected|waiting for eth0 to become free|NETDEV WATCHDOG: timed out|sysrq: |task:|Call Trace:
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import heads
 import lib
 from inner import verdict
 
@@ -58,7 +60,30 @@ CASES = [
 ]
 
 
+# Lines of a head, and where the test runs: kernel, only the chosen ones, `make test-full`.
+RUNS = [
+    ("", {("stock", False), ("debug", False), ("rt", False)}),
+    ("# kernels: rt", {("rt", False)}),
+    ("# debug: chosen", {("stock", False), ("debug", False), ("rt", False), ("debug", True)}),
+    ("# full: yes", set()),
+]
+
+
+def the_head_says_where():
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/rig")
+        for line, expected in RUNS:
+            with open(f"{folder}/rig/test.py", "w", encoding="utf-8") as file:
+                file.write(f"#!/usr/bin/env python3\n{line}\n")
+            head = heads.read(file.name)
+            found = {(kernel, chosen) for kernel in heads.SLOW for chosen in (False, True)
+                     if head.runs(kernel, chosen, full=False) and (kernel == "debug" or not chosen)}
+            lib.equal(expected, found, line)
+            lib.require(head.runs(head.kernels[0], full=True), f"{line}: all tests are in the full run")
+
+
 def main():
+    lib.case(the_head_says_where, name="the head of a test says where it runs")
     for name, *rest in CASES:
         lib.case(verdict, *rest, name=name)
 
