@@ -20,7 +20,15 @@ MODULE_PARM_DESC(kind, "The defect");
 
 static char *device = "";
 module_param(device, charp, 0444);
-MODULE_PARM_DESC(device, "The PCI device, for dma; the interface, for device-ref");
+MODULE_PARM_DESC(device, "The PCI device, for dma and dma-left; the interface, for device-ref");
+
+static int namespace = -1;
+module_param(namespace, int, 0444);
+MODULE_PARM_DESC(namespace, "The descriptor of a network namespace, for namespace-ref");
+
+static void none(void)
+{
+}
 
 static void warning(void)
 {
@@ -85,31 +93,73 @@ static void leak(void)
 	OPTIMIZER_HIDE_VAR(data);
 }
 
-static void dma(void)
+static struct pci_dev *pci_device(void)
 {
 	unsigned int domain, bus, slot, function;
-	struct pci_dev *pdev;
 
 	if (sscanf(device, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
-		return;
-	pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
+		return NULL;
+	return pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
+}
+
+static void dma(void)
+{
+	struct pci_dev *pdev = pci_device();
+
 	if (!pdev)
 		return;
 	dma_unmap_single(&pdev->dev, 0x1000, 64, DMA_TO_DEVICE);
 	pci_dev_put(pdev);
 }
 
+/*
+ * What a driver left mapped is the kernel's to see when the device is taken from the driver.
+ * Given back with this module.
+ */
+static struct pci_dev *mapped_for;
+static dma_addr_t mapped_at;
+static void *mapped;
+
+static void dma_left(void)
+{
+	struct pci_dev *pdev = pci_device();
+
+	if (!pdev)
+		return;
+	mapped = kmalloc(64, GFP_KERNEL);
+	if (mapped)
+		mapped_at = dma_map_single(&pdev->dev, mapped, 64, DMA_TO_DEVICE);
+	if (!mapped || dma_mapping_error(&pdev->dev, mapped_at))
+		pci_dev_put(pdev);
+	else
+		mapped_for = pdev;
+}
+
 static struct net_device *held;
+static netdevice_tracker held_tracker;
 
 static void device_ref(void)
 {
-	held = dev_get_by_name(&init_net, device);
+	held = netdev_get_by_name(&init_net, device, &held_tracker, GFP_KERNEL);
+}
+
+static struct net *room;
+static netns_tracker room_tracker;
+
+static void namespace_ref(void)
+{
+	room = get_net_ns_by_fd(namespace);
+	if (IS_ERR(room))
+		room = NULL;
+	else
+		netns_tracker_alloc(room, &room_tracker, GFP_KERNEL);
 }
 
 static const struct {
 	const char *name;
 	void (*commit)(void);
 } defects[] = {
+	{ "none", none },
 	{ "warning", warning },
 	{ "use-after-free", use_after_free },
 	{ "refcount", refcount },
@@ -118,7 +168,9 @@ static const struct {
 	{ "lock-left", lock_left },
 	{ "leak", leak },
 	{ "dma", dma },
+	{ "dma-left", dma_left },
 	{ "device-ref", device_ref },
+	{ "namespace-ref", namespace_ref },
 };
 
 static int __init defect_init(void)
@@ -137,9 +189,16 @@ module_init(defect_init);
 
 static void __exit defect_exit(void)
 {
-	dev_put(held);
+	netdev_put(held, &held_tracker);
+	if (room)
+		put_net_track(room, &room_tracker);
 	if (mutex_is_locked(&left))
 		mutex_unlock(&left);
+	if (mapped_for) {
+		dma_unmap_single(&mapped_for->dev, mapped_at, 64, DMA_TO_DEVICE);
+		pci_dev_put(mapped_for);
+	}
+	kfree(mapped);
 }
 module_exit(defect_exit);
 
