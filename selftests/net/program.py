@@ -5,7 +5,7 @@
 # timeout: 240
 """Ordinary programs, of which only the call of socket() is redirected, notice no difference.
 
-redirect.c is preloaded into them. Programs that need a ring (tcpdump) are not among them yet.
+upstream/redirect.c is preloaded into them. Programs that need a ring (tcpdump) are not among them yet.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def build_shim():
         "-fPIC",
         "-o",
         SHIM,
-        f"{HERE}/redirect.c",
+        f"{HERE}/../upstream/redirect.c",
     ]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
