@@ -3,6 +3,8 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/timer.h>
+#include <linux/unaligned.h>
+#include <net/checksum.h>
 #include <net/netdev_lock.h>
 #include <net/netdev_queues.h>
 #include "../helpers.h"
@@ -187,10 +189,24 @@ void rnet_helper_txq_trans_update(struct netdev_queue *txq)
 	txq_trans_cond_update(txq);
 }
 
-/* One whole step: copies a packet to where the device reads it, sums included, and pads it. */
+/*
+ * One whole step: copies a packet to where the device reads it, sums included, and pads it.
+ *
+ * A sum that comes to zero is written as ones, which is the same number to who adds it up. In UDP
+ * zero says that there is no sum, and IPv6 does not take that. skb_copy_and_csum_dev() leaves the
+ * zero; where it finds no place for the sum in the packet, it writes none.
+ */
 void rnet_helper_skb_copy_and_csum_pad(const struct sk_buff *skb, u8 *to, unsigned int pad_to)
 {
 	skb_copy_and_csum_dev(skb, to);
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		int start = skb_checksum_start_offset(skb);
+		int at = start + skb->csum_offset;
+
+		if (start >= 0 && start <= skb_headlen(skb) && at + sizeof(__sum16) <= skb->len &&
+		    !get_unaligned((__sum16 *)(to + at)))
+			put_unaligned(CSUM_MANGLED_0, (__sum16 *)(to + at));
+	}
 	if (skb->len < pad_to)
 		memset(to + skb->len, 0, pad_to - skb->len);
 }

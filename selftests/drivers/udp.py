@@ -86,15 +86,17 @@ def a_short_buffer_gets_the_head_and_the_true_length(_):
         assert flags & socket.MSG_TRUNC and got == pattern(1001, 5)[:100]
 
 
+def total(data):
+    """The sum of the Internet checksum, ones if that is right."""
+    data += bytes(len(data) % 2)
+    value = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while value >> 16:
+        value = (value & 0xFFFF) + (value >> 16)
+    return value
+
+
 def checksums_on_the_wire_are_right(wire):
     """What the peer sees in the frames, before its own stack corrects or rejects anything."""
-    def total(data):
-        data += bytes(len(data) % 2)
-        value = sum(struct.unpack(f">{len(data) // 2}H", data))
-        while value >> 16:
-            value = (value & 0xFFFF) + (value >> 16)
-        return value
-
     seen = 0
     sender, receiver = sockets("peer", PEER4)
     with sender, receiver, Tap(wire.peer, 0x0800) as tap:
@@ -112,6 +114,26 @@ def checksums_on_the_wire_are_right(wire):
             assert total(pseudo + data[34:34 + length]) == 0xFFFF, "the UDP checksum is wrong"
             assert not any(data[34 + length:]), "the padding is not zero"
     assert seen == 8, f"{seen} of 8 datagrams were seen on the wire"
+
+
+@cases.c_differs("it sends the zero")
+def a_checksum_of_zero_is_sent_as_ones(wire):
+    """Zero would say that there is none, which IPv6 rejects."""
+    for address, ethertype, at in ((PEER4, 0x0800, 34), (PEER6, 0x86DD, 54)):
+        sender, receiver = sockets("peer", address)
+        with sender, receiver, Tap(wire.peer, ethertype) as tap:
+            ends = [socket.inet_pton(sender.family, name[0])
+                    for name in (sender.getsockname(), sender.getpeername())]
+            # Ten bytes, of which the last two make the sum come to zero: the protocol's number and
+            # twice the length are what both pseudo headers add up to beside the addresses.
+            header = struct.pack(">HHH", sender.getsockname()[1], PORT, 10)
+            data = struct.pack(">H", 0xFFFF - total(b"".join(ends) + header + struct.pack(">HH", 17, 10)))
+            for _ in range(3):
+                sender.send(data)
+            sums = [frame[at + 6:at + 8] for frame, _ in tap.drain(0.3)
+                    if frame[at + 2:at + 6] == struct.pack(">HH", PORT, 10)]
+            assert sums == [b"\xff\xff"] * 3, f"{address}: sums on the wire: {sums}"
+            assert [receiver.recvmsg(100)[0] for _ in range(3)] == [data] * 3, address
 
 
 def broadcast_and_multicast_datagrams_arrive(wire):
@@ -160,5 +182,6 @@ def a_thousand_in_a_row_arrive_in_order(wire):
 if __name__ == "__main__":
     cases.main(to_the_dut_ipv4, to_the_dut_ipv6, to_the_peer_ipv4, to_the_peer_ipv6,
                a_short_buffer_gets_the_head_and_the_true_length,
-               checksums_on_the_wire_are_right, broadcast_and_multicast_datagrams_arrive,
+               checksums_on_the_wire_are_right, a_checksum_of_zero_is_sent_as_ones,
+               broadcast_and_multicast_datagrams_arrive,
                a_thousand_in_a_row_arrive_in_order)
