@@ -25,6 +25,7 @@ MODULES = ("rtl8139_rs", "af_rpacket")
 sys.path.insert(0, f"{TREE}/selftests")
 import heads  # noqa: E402
 from test_times import Times  # noqa: E402
+from upstream import catalogue  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
 VM_STATUS = {
@@ -205,6 +206,14 @@ def vm_tests(kernel, chosen):
                 # The C originals are for comparison, not to be debugged.
                 for subject in head.subjects if kernel == "stock" else head.subjects[:1]:
                     yield file, subject
+    for file, subject in catalogue.chosen(wanted):
+        if heads.read(file).runs(kernel, chosen):
+            yield file, subject
+
+
+def suite_of(test):
+    """The kernel's own selftests are a suite of their own, though they share the VM."""
+    return "upstream" if test.startswith("upstream/") else "vm"
 
 
 def events(path):
@@ -250,7 +259,7 @@ def vm_group(account, kernel, group, tests):
             elif event["event"] == "scan":
                 scanned, account.number = True, account.number + 1
             else:
-                account.add("vm", event["test"], event["subject"], event["kernel"],
+                account.add(suite_of(event["test"]), event["test"], event["subject"], event["kernel"],
                             event["result"], event["reason"], event["counted"],
                             event.get("expected", False))
         account.times.add("boot", kernel, f"{machine}, {cpus} CPUs, {nics or 'no cards'}"
@@ -260,7 +269,7 @@ def vm_group(account, kernel, group, tests):
             # The test under which the VM died.
             file, subject = open_test
             title = file.removeprefix("selftests/")
-            account.add("vm", f"{title}: the kernel survives it", subject, kernel, "fail",
+            account.add(suite_of(title), f"{title}: the kernel survives it", subject, kernel, "fail",
                         VM_STATUS.get(status, f"status {status}"),
                         subject == heads.read(file).subjects[0])
             account.top(False, title, VM_STATUS.get(status, f"status {status}"))
@@ -285,6 +294,8 @@ def vm_suite(account, kernel, chosen):
         head = heads.read(file)
         leak_scan = kernel == "debug" and head.leak_scan
         groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
+    if any(catalogue.test_of(file) for tests in groups.values() for file, _ in tests):
+        subprocess.run([f"{TREE}/selftests/upstream/build"], check=True, stdout=sys.stderr)
     number = total = sum(len(tests) for tests in groups.values())
     for index, (group, tests) in enumerate(groups.items(), 1):
         print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"

@@ -4,6 +4,8 @@ import dataclasses
 import os
 import re
 
+from upstream import catalogue
+
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
 KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "qtest",
          "ruins", "debug", "full"}
@@ -28,6 +30,8 @@ class Head:
     ruins: bool
     chosen: bool
     full: bool
+    # What runs the test, if it is not its own file.
+    command: list = None
 
     def shape(self):
         """Tests with the same shape share a boot."""
@@ -38,7 +42,17 @@ class Head:
         return kernel in self.kernels and (full or not self.full) and (self.chosen or not chosen)
 
 
+def of_upstream(test):
+    """What the head of one of the kernel's own selftests would ask for, if it had one."""
+    return Head(subjects=list(test.subjects), kernels=["stock", "debug", "rt"], timeout=test.seconds + 180,
+                nics="rtl8139,e1000", machine="q35", cpus=test.cpus, leak_scan=False, log=test.log, trace=False,
+                qtest=False, ruins=False, chosen=False, full=not test.short, command=[catalogue.RUN, test.name])
+
+
 def read(path):
+    test = catalogue.test_of(path)
+    if test:
+        return of_upstream(test)
     found = {}
     with open(path, encoding="utf-8") as file:
         for line in file:
