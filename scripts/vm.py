@@ -369,7 +369,7 @@ def new_folder(command, kernel, modules, interactive=False):
         "KERNEL": kernel, "MODULES": modules, "RPACKET_MODULES": f"{TREE}/build/{kernel}",
         "INTERACTIVE": "1" if interactive else "", "RPACKET_VM": "1",
     }
-    for name in ("V", "CI", "TESTS", "RPACKET_FULL"):
+    for name in ("V", "CI", "TESTS", "SEED", "RPACKET_FULL"):
         if name in os.environ:
             environment[name] = os.environ[name]
     with open(f"{folder}/environment", "w", encoding="utf-8") as file:
