@@ -40,7 +40,9 @@ def ticks(low, high, about=5):
 
 
 def number(value):
-    """A number for an axis: as short as it can be said, thousands as k, M, G."""
+    """A number for an axis: as short as it can be said, thousands as k, M, G. Nothing for an infinite one."""
+    if not math.isfinite(value):
+        return ""
     for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= limit:
             return f"{value / (1e3 if suffix == 'k' else limit):.6g}{suffix}"

@@ -10,8 +10,10 @@
 #include <linux/netdevice.h>
 #include <linux/pci.h>
 #include <linux/refcount.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
 static char *kind = "";
@@ -93,6 +95,23 @@ static void leak(void)
 	OPTIMIZER_HIDE_VAR(data);
 }
 
+/* Ten packets in a second, as long as the module is there: what nobody sees in a short test. */
+static void lose_packet(struct work_struct *work);
+static DECLARE_DELAYED_WORK(slow, lose_packet);
+
+static void lose_packet(struct work_struct *work)
+{
+	struct sk_buff *skb = alloc_skb(100, GFP_KERNEL);
+
+	OPTIMIZER_HIDE_VAR(skb);
+	schedule_delayed_work(&slow, HZ / 10);
+}
+
+static void slow_leak(void)
+{
+	schedule_delayed_work(&slow, 0);
+}
+
 static struct pci_dev *pci_device(void)
 {
 	unsigned int domain, bus, slot, function;
@@ -167,6 +186,7 @@ static const struct {
 	{ "lock-order", lock_order },
 	{ "lock-left", lock_left },
 	{ "leak", leak },
+	{ "slow-leak", slow_leak },
 	{ "dma", dma },
 	{ "dma-left", dma_left },
 	{ "device-ref", device_ref },
@@ -189,6 +209,7 @@ module_init(defect_init);
 
 static void __exit defect_exit(void)
 {
+	cancel_delayed_work_sync(&slow);
 	netdev_put(held, &held_tracker);
 	if (room)
 		put_net_track(room, &room_tracker);
