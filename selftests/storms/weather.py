@@ -9,7 +9,7 @@ import fault_injection
 import lib
 from nic import OURS, Wire, format_mac, load, loaded, qmp, read, run, wait_for, write
 from ping import PEER4, Pinger
-from storms import card, device, links, memory, sockets, traffic
+from storms import card, device, links, sockets, traffic
 from storms.engine import Crew, Storm
 
 NAMES = ("eth0", "storm0", "storm1")
@@ -163,17 +163,6 @@ def faults(wanted, probability=2):
             write(f"{folder}/{name}", value)
         stack.callback(write, f"{folder}/probability", 0)
         yield
-
-
-def namespaces_in_use():
-    """How many network namespaces there are, the nameless and the dying ones included."""
-    memory.settle()
-    return memory.slabs()["net_namespace"]
-
-
-def no_namespace_left(before):
-    """A socket, a device or a packet that was not given back would keep one. They end one after the other."""
-    wait_for(f"as few namespaces as before ({before})", lambda: namespaces_in_use() <= before, 20)
 
 
 def blow(actors, seconds):
