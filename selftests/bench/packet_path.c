@@ -3,23 +3,27 @@
  * What a packet costs on its way through a packet socket, in nanoseconds of the guest's clock.
  * Under `scripts/vm --icount` that clock counts instructions: one is one nanosecond.
  *
- * usage: packet_path FAMILY OUT IN SIZE
+ * usage: packet_path ROUNDS SIZE FAMILY:OUT:IN...
  *
- * OUT and IN are the two ends of a veth. Prints "WORKLOAD MIN MEDIAN" for each workload, by packet,
- * of several rounds:
+ * OUT and IN are the two ends of a veth, one pair for each family. The families take turns
+ * within each round, every second round in the opposite order. Prints "WORKLOAD FAMILY TIME...":
+ * for each round the time by packet.
  *
+ *   syscall   a system call that does nothing (by call)
  *   nobody    AF_PACKET sends, and nobody receives
- *   hook      AF_PACKET sends, and a socket of the family queues
+ *   sendmsg   the family sends, and nobody receives
+ *   hook      AF_PACKET sends, and a filter on the family's socket refuses
+ *   queue     AF_PACKET sends, and the family's socket queues
  *   recvmsg   the socket's program takes the packets out of the queue
  *   recvmmsg  likewise, 32 with one call
- *   sendmsg   the family sends, and nobody receives
- *   syscall   a system call that does nothing
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +32,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 15
-#define PACKETS 500
+#define MOST_ROUNDS 1000
+#define PACKETS 250
 #define BATCH 32
 #define PROBE 0x88b5
+#define FAMILIES 4
 
+struct subject {
+	int family;
+	char out[16], in[16];
+	int sender, own, receiver;
+	double times[MOST_ROUNDS];
+};
+
+static struct subject subjects[FAMILIES];
+static int count, rounds, size;
 static unsigned char frame[2048];
-static int size;
 
 static void die(const char *what)
 {
@@ -114,68 +127,100 @@ static void receive_batches(int fd)
 	}
 }
 
-static void nothing_all(int fd)
+static void nothing_all(void)
 {
-	(void)fd;
 	for (int i = 0; i < PACKETS; i++)
 		syscall(SYS_getppid);
 }
 
-static int ascending(const void *a, const void *b)
+/* Refuse all, or no filter. */
+static void refuse(int fd, bool all)
 {
-	long x = *(const long *)a, y = *(const long *)b;
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &none };
+	int nothing = 0;
 
-	return (x > y) - (x < y);
+	if (all ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) :
+		  setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &nothing, sizeof(nothing)))
+		die("filter");
 }
 
-/* Times `work`, with `before` done before each round and `after` after it, untimed. */
-static void measure(const char *name, void (*work)(int fd), int fd,
-		    void (*before)(int fd), int before_fd, void (*after)(int fd), int after_fd)
+static bool is_empty(int fd)
 {
-	long rounds[ROUNDS];
+	return recv(fd, frame, 0, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
 
-	for (int i = 0; i < ROUNDS; i++) {
-		long began;
+static void do_syscall(struct subject *subject) { nothing_all(); }
+static void do_nobody(struct subject *subject) { send_all(subject->sender); }
+static void do_sendmsg(struct subject *subject) { send_all(subject->own); }
+static void do_recvmsg(struct subject *subject) { receive_all(subject->receiver); }
+static void do_recvmmsg(struct subject *subject) { receive_batches(subject->receiver); }
+static void nothing(struct subject *subject) { }
+static void begin_hook(struct subject *subject) { refuse(subject->receiver, true); }
 
-		if (before)
-			before(before_fd);
-		began = now();
-		work(fd);
-		rounds[i] = now() - began;
-		if (after)
-			after(after_fd);
+static void end_hook(struct subject *subject)
+{
+	refuse(subject->receiver, false);
+	if (!is_empty(subject->receiver))
+		die("the filter let something in");
+}
+
+/* Times `work`, with `before` done before it and `after` after it, untimed. */
+static void measure(const char *name, void (*before)(struct subject *),
+		    void (*work)(struct subject *), void (*after)(struct subject *))
+{
+	for (int i = 0; i < rounds; i++) {
+		for (int j = 0; j < count; j++) {
+			struct subject *subject = &subjects[i & 1 ? count - 1 - j : j];
+			long began;
+
+			before(subject);
+			began = now();
+			work(subject);
+			subject->times[i] = (double)(now() - began) / PACKETS;
+			after(subject);
+		}
 	}
-	qsort(rounds, ROUNDS, sizeof(*rounds), ascending);
-	printf("%s %.1f %.1f\n", name, (double)rounds[0] / PACKETS,
-	       (double)rounds[ROUNDS / 2] / PACKETS);
+	for (int j = 0; j < count; j++) {
+		printf("%s %d", name, subjects[j].family);
+		for (int i = 0; i < rounds; i++)
+			printf(" %.1f", subjects[j].times[i]);
+		printf("\n");
+	}
 	fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-	int family, sender, receiver, own;
-
-	if (argc != 5) {
-		fprintf(stderr, "usage: packet_path FAMILY OUT IN SIZE\n");
+	rounds = argc > 3 ? atoi(argv[1]) : 0;
+	size = argc > 3 ? atoi(argv[2]) : 0;
+	count = argc - 3;
+	if (rounds < 1 || rounds > MOST_ROUNDS || size < 60 || size > 1514 || count > FAMILIES) {
+		fprintf(stderr, "usage: packet_path ROUNDS SIZE FAMILY:OUT:IN...\n");
 		return 2;
 	}
-	family = atoi(argv[1]);
-	size = atoi(argv[4]);
-	if (size < 60 || size > 1514)
-		return 2;
 	memset(frame, 0xff, 6);
 	frame[6] = 2;
 	frame[12] = PROBE >> 8;
 	frame[13] = PROBE & 0xff;
 
-	sender = packet_socket(AF_PACKET, argv[2], 0);
-	measure("syscall", nothing_all, 0, NULL, 0, NULL, 0);
-	measure("nobody", send_all, sender, NULL, 0, NULL, 0);
-	own = packet_socket(family, argv[2], 0);
-	measure("sendmsg", send_all, own, NULL, 0, NULL, 0);
-	receiver = packet_socket(family, argv[3], PROBE);
-	measure("hook", send_all, sender, NULL, 0, receive_all, receiver);
-	measure("recvmsg", receive_all, receiver, send_all, sender, NULL, 0);
-	measure("recvmmsg", receive_batches, receiver, send_all, sender, NULL, 0);
+	for (int i = 0; i < count; i++) {
+		struct subject *subject = &subjects[i];
+
+		if (sscanf(argv[3 + i], "%d:%15[^:]:%15s", &subject->family, subject->out,
+			   subject->in) != 3)
+			return 2;
+		subject->sender = packet_socket(AF_PACKET, subject->out, 0);
+		subject->own = packet_socket(subject->family, subject->out, 0);
+	}
+	measure("syscall", nothing, do_syscall, nothing);
+	measure("nobody", nothing, do_nobody, nothing);
+	measure("sendmsg", nothing, do_sendmsg, nothing);
+	for (int i = 0; i < count; i++)
+		subjects[i].receiver = packet_socket(subjects[i].family, subjects[i].in, PROBE);
+	measure("hook", begin_hook, do_nobody, end_hook);
+	measure("queue", nothing, do_nobody, do_recvmsg);
+	measure("recvmsg", do_nobody, do_recvmsg, nothing);
+	measure("recvmmsg", do_nobody, do_recvmmsg, nothing);
 	return 0;
 }

@@ -1,22 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# What a packet costs in either family, on a veth, in a VM of `scripts/vm --icount`: see packet_path.c.
-# Prints "FAMILY SIZE WORKLOAD MIN MEDIAN", and what a socket takes.
+# What a packet costs in either family and in null_family.ko, on a veth each: see packet_path.c. In a
+# VM of `scripts/vm --icount` the times are instructions.
+#
+# usage: packet_path.sh ROUNDS SIZE
+#
+# Prints "path SIZE WORKLOAD FAMILY TIME..."
 set -euo pipefail
 
 insmod "$RPACKET_MODULES/af_rpacket.ko"
-trap 'ip link del va 2>/dev/null; rmmod af_rpacket' EXIT
+insmod "$RPACKET_MODULES-tests/null_family.ko"
+clean_up() {
+	local family
+	for family in 25 17 12; do ip link del "out$family" 2>/dev/null || :; done
+	rmmod null_family af_rpacket
+}
+trap clean_up EXIT
 sysctl -qw net.ipv6.conf.default.disable_ipv6=1
-ip link add va type veth peer name vb
-ip link set va up
-ip link set vb up
-# A veth sends when the kernel has noticed its carrier.
-until [ "$(cat /sys/class/net/va/operstate)" = up ]; do sleep 0.1; done
-sleep 1
-# In turns, so that neither family has the better half of the run.
-for size in 60 1514; do
-	for family in 17 25 25 17; do
-		build/bench/packet_path "$family" va vb "$size" | sed "s/^/path $family $size /"
-	done
+pairs=()
+for family in 25 17 12; do
+	ip link add "out$family" type veth peer name "in$family"
+	ip link set "out$family" up
+	ip link set "in$family" up
+	pairs+=("$family:out$family:in$family")
 done
-awk '$1 == "PACKET" || $1 == "RPACKET" {print "object", $1, $2}' /proc/net/protocols
+# A veth sends when the kernel has noticed its carrier.
+for family in 25 17 12; do
+	until [ "$(cat "/sys/class/net/out$family/operstate")" = up ]; do sleep 0.1; done
+done
+sleep 1
+build/bench/packet_path "$1" "$2" "${pairs[@]}" | sed "s/^/path $2 /"

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a driver costs in accesses to the card's registers and in interrupts, counted.
 
-usage: registers.py SUBJECT       rtl8139_rs, 8139cp, 8139too; in a VM of scripts/vm --trace
+usage: registers.py SUBJECT [WORKLOAD...]    in a VM of scripts/vm --trace
+SUBJECT: rtl8139_rs, 8139cp, 8139too; without workloads, all of them
 
-Prints one line of JSON for each workload and metric. Counts are by frame: those that the driver
-received or sent while QEMU counted. The other end is an e1000 on the same hub.
+Prints one line of JSON for each workload and metric, twice: each workload runs two times. Counts are
+totals, of `frames` frames: those that the driver received or sent while QEMU counted. The other end is an
+e1000 on the same hub. A driver that does not go on has a row `stalled` instead.
 
   rx-lone-SIZE   a frame comes when all is done that the last one caused
   rx-batch-SIZE  16 frames come at once
@@ -17,34 +19,29 @@ import collections
 import contextlib
 import json
 import os
-import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drivers"))
 # pylint: disable=wrong-import-position
 from frames import Tap, frame
-from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for
+from generator import Generator, Stalled
+from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for, write
 
-ETH_P_IP = 0x0800
 SIZES = (60, 1514)
-LONE, BATCHES, BATCH, BURST = 200, 50, 16, 2000
+LONE, BATCHES, BATCH, BURST, RUNS = 200, 50, 16, 2000, 2
 OLD_REVISION = 0x10
 
 
-class Stalled(Exception):
-    """The driver does not go on."""
-
-
 @contextlib.contextmanager
-def pktgen():
-    """The kernel's generator is there, and one that never ends is interrupted."""
-    def stall(*_):
-        raise Stalled
-
-    signal.signal(signal.SIGALRM, stall)
+def generators():
+    """What sends from within the kernel is there."""
     with lib.module("pktgen"):
-        yield
+        run("insmod", f"{lib.MODULES}-tests/send_burst.ko")
+        try:
+            yield
+        finally:
+            unload("send_burst")
 
 
 class BenchWire(SilentWire):
@@ -62,33 +59,6 @@ class BenchWire(SilentWire):
         unload("pci_revision")
 
 
-@contextlib.contextmanager
-def generator(port, size, to):
-    """pktgen on a port: a function that has it send a number of frames, `burst` of them at a time."""
-    def order(node, text):
-        with inside(port.netns):
-            with open(f"/proc/thread-self/net/pktgen/{node}", "w", encoding="ascii") as file:
-                file.write(text)
-
-    def send(count, burst):
-        order(port.name, f"burst {burst}")
-        order(port.name, f"count {count}")
-        # It returns when all is sent: never, if the card's queue is stopped for good.
-        signal.alarm(20)
-        try:
-            order("pgctrl", "start")
-        finally:
-            signal.alarm(0)
-
-    order("kpktgend_0", f"add_device {port.name}")
-    try:
-        for text in (f"pkt_size {size}", "dst 10.8.13.9", f"dst_mac {format_mac(to)}"):
-            order(port.name, text)
-        yield send
-    finally:
-        order("kpktgend_0", "rem_device_all")
-
-
 def lone(wire, source, sink, size):
     """Frames one after the other, each received before the next one leaves."""
     data = frame(sink.mac, source.mac, size)
@@ -102,18 +72,20 @@ def lone(wire, source, sink, size):
 
 
 def rx_batch(wire, size):
+    order = f"{wire.peer.name} {format_mac(wire.dut.mac)} {size} {BATCH} {BATCH}"
     # The driver's counters are not looked at meanwhile: that may read a register.
-    with generator(wire.peer, size, wire.dut.mac) as send, Tap(wire.dut, ETH_P_IP) as heard:
+    with Tap(wire.dut) as heard:
         for _ in range(BATCHES):
-            send(BATCH, BATCH)
+            with inside(wire.peer.netns):
+                write("/sys/module/send_burst/parameters/send", order)
             if len(heard.drain(0.5, BATCH)) < BATCH:
                 # Lost, or stalled: a frame by itself will tell.
                 alive(wire)
 
 
 def tx_burst(wire, size):
-    with generator(wire.dut, size, wire.peer.mac) as send:
-        send(BURST, 1)
+    with Generator(wire.dut, size) as pktgen:
+        pktgen.send(wire.peer.mac, BURST)
 
 
 def alive(wire):
@@ -135,22 +107,18 @@ WORKLOADS = {
 }
 
 
-def count(subject, name, size):
-    """One workload: how many frames there were, and the total of each metric, the accesses to each
-    register among them. The card is bound anew: a driver that has stalled, or lost its place in the
-    ring, would spoil the next workload."""
-    column, work = WORKLOADS[name]
-    with BenchWire(subject) as wire:
-        wait_for("a frame that gets through", lambda: not alive(wire))
-        before, interrupts = wire.dut.counters(), wire.card.interrupts
-        qmp("count-begin")
-        try:
-            work(wire, size)
-            time.sleep(0.2)
-        finally:
-            regions = qmp("count-end", name="rtl8139")
-        frames = wire.dut.counters()[column] - before[column]
-        interrupts = wire.card.interrupts - interrupts
+def totals(wire, work, size, column):
+    """How many frames there were in one run, and the total of each metric, the accesses to each register
+    among them."""
+    before, interrupts = wire.dut.counters(), wire.card.interrupts
+    qmp("count-begin")
+    try:
+        work(wire, size)
+        time.sleep(0.2)
+    finally:
+        regions = qmp("count-end", name="rtl8139")
+    frames = wire.dut.counters()[column] - before[column]
+    interrupts = wire.card.interrupts - interrupts
     accesses = collections.Counter()
     for counts in regions.values():
         accesses.update(counts)
@@ -159,21 +127,67 @@ def count(subject, name, size):
                     "interrupts": interrupts, **dict(sorted(accesses.items()))}
 
 
+class Counter:
+    """Counts workloads of one driver, on one wire as long as the driver goes on; a context manager."""
+
+    def __init__(self, subject):
+        self.subject, self.wire = subject, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.wire:
+            self.wire.close()
+            self.wire = None
+
+    def ready(self):
+        """The wire, its interface up anew: a driver that has lost its place in the ring would spoil the
+        next workload."""
+        if self.wire:
+            self.wire.dut.set("down")
+            self.wire.dut.set("up")
+            wait_for("carrier of the dut", self.wire.dut.carrier)
+        else:
+            self.wire = BenchWire(self.subject)
+            self.wire.__enter__()
+        alive(self.wire)
+        return self.wire
+
+    def count(self, name, size, runs=1):
+        """The totals() of each run of a workload. A driver that has stalled is bound anew for the next."""
+        column, work = WORKLOADS[name]
+        try:
+            wire = self.ready()
+            return [totals(wire, work, size, column) for _ in range(runs)]
+        except (Stalled, lib.Failure):
+            self.__exit__()
+            raise
+
+
+def report(counter, workload):
+    """Counts one workload and prints its rows."""
+    print(f"begin {counter.subject} {workload}", flush=True)
+    name, _, size = workload.rpartition("-")
+    try:
+        found = counter.count(name, int(size), RUNS)
+    except (Stalled, lib.Failure):
+        found = [(0, {"stalled": 1})]
+    for run, (frames, values) in enumerate(found):
+        for metric, value in values.items():
+            print("row " + json.dumps({
+                "workload": workload, "subject": counter.subject, "cpus": os.cpu_count(),
+                "metric": metric, "value": value, "frames": frames, "run": run}), flush=True)
+
+
 def main():
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         print(__doc__)
         return 2
-    with pktgen():
-        for name in WORKLOADS:
-            for size in SIZES:
-                try:
-                    frames, totals = count(sys.argv[1], name, size)
-                except Stalled:
-                    frames, totals = 0, {"stalled": 1}
-                for metric, value in totals.items():
-                    print("row " + json.dumps({
-                        "workload": f"{name}-{size}", "cpus": os.cpu_count(), "metric": metric,
-                        "value": value, "frames": frames}), flush=True)
+    every = [f"{name}-{size}" for name in WORKLOADS for size in SIZES]
+    with generators(), Counter(sys.argv[1]) as counter:
+        for workload in sys.argv[2:] or every:
+            report(counter, workload)
     return 0
 
 

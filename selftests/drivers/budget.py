@@ -28,9 +28,9 @@ def budgets():
     return found
 
 
-def stays_within(workload, limits):
+def stays_within(counter, workload, limits):
     name, _, size = workload.rpartition("-")
-    frames, totals = registers.count(OURS, name, int(size))
+    (frames, totals), = counter.count(name, int(size))
     lib.require(frames >= registers.LONE, f"{frames} frames")
     costs = {metric: totals[metric] / frames for metric in limits}
     lib.diag(f"{workload}: " + ", ".join(f"{cost:.3f} {metric}" for metric, cost in costs.items()))
@@ -40,9 +40,9 @@ def stays_within(workload, limits):
 
 
 def main():
-    with registers.pktgen():
+    with registers.generators(), registers.Counter(OURS) as counter:
         for workload, limits in budgets().items():
-            lib.case(stays_within, workload, limits, name=workload.replace("-", " "))
+            lib.case(stays_within, counter, workload, limits, name=workload.replace("-", " "))
 
 
 lib.main(main)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Today's counts beside those of an earlier run. Only what is counted: times do not compare."""
+import csv
+
+OURS = ("rtl8139_rs", "af_rpacket")
+MARGIN, SLACK = 0.02, 0.005
+# Differences of large figures: the large ones are compared.
+DERIVED = ("own_instructions", "above_null_instructions")
+KEY = ("workload", "subject", "cpus", "metric")
+
+
+def key_of(row):
+    return tuple(str(row[k]) for k in KEY)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return {key_of(row): float(row["value"]) for row in csv.DictReader(file)}
+
+
+def part_of(metric):
+    """Which part of the measurements a metric belongs to: what was not run cannot be missed."""
+    return "instructions" if metric in ("guest_instructions", *DERIVED) else "registers"
+
+
+def worse(before, rows):
+    """What of ours has grown beyond the margin, or is missing though its part ran, as lines of text."""
+    now = {key_of(row): float(row["value"]) for row in rows}
+    parts = {part_of(metric) for _, _, _, metric in now if metric != "stalled"}
+    for key, value in now.items():
+        workload, subject, cpus, metric = key
+        if subject not in OURS or metric in DERIVED:
+            continue
+        if metric == "stalled":
+            if key not in before:
+                yield f"{subject} has stalled in {workload}, {cpus} CPUs"
+        elif key in before and value > before[key] * (1 + MARGIN) + SLACK:
+            yield f"{workload} {metric}, {cpus} CPUs: {before[key]} before, {value} now"
+    for key in before:
+        workload, subject, cpus, metric = key
+        if subject in OURS and metric != "stalled" and key not in now and part_of(metric) in parts:
+            yield f"{workload} {metric}, {cpus} CPUs: counted before, missing now"

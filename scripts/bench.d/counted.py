@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is counted: accesses to registers, interrupts, and instructions of the guest; each of it twice."""
+import guest
+from guest import say
+
+MODES = {"rtl8139_rs": "classic", "8139cp": "cplus", "8139too": "classic", "null": ""}
+DRIVERS = ("rtl8139_rs", "8139cp", "8139too")
+FAMILIES = {"25": "af_rpacket", "17": "af_packet", "12": "null"}
+WORKLOADS = tuple(f"{name}-{size}" for name in ("rx-lone", "rx-batch", "tx-lone", "tx-burst")
+                  for size in (60, 1514))
+TOTALS = ("register_reads", "register_writes", "interrupts", "stalled")
+RUNS, ROUNDS = 2, 15
+INSTRUCTIONS = ("guest_instructions", "own_instructions", "above_null_instructions")
+
+# The path without the subject, which is subtracted from that with it. One call of recvmmsg() takes 32
+# packets. Nothing is sent without a family: there it is the null family's path.
+WITHOUT = {"hook": ("nobody", 1), "queue": ("hook", 1), "recvmsg": ("syscall", 1),
+           "recvmmsg": ("syscall", 32)}
+
+
+def is_total(metric):
+    """Not one of a single register."""
+    return metric in TOTALS or metric in INSTRUCTIONS
+
+
+def registers(counts):
+    """Accesses and interrupts of the drivers, all in one boot for each number of CPUs."""
+    for cpus in (1, 2):
+        say(f"registers and interrupts, {cpus} CPU{'s' * (cpus > 1)} (2 minutes) ...")
+        rows = guest.measure(
+            [(driver, workload) for driver in DRIVERS for workload in WORKLOADS],
+            lambda jobs: guest.by_subject(jobs, "selftests/bench/registers.py"),
+            "--trace", "--cpus", str(cpus), "--nics", "rtl8139,e1000")
+        for row in rows:
+            frames = row.get("frames")
+            counts.add(row["value"] / frames if frames else row["value"], workload=row["workload"],
+                       subject=row["subject"], mode=MODES[row["subject"]], cpus=cpus,
+                       metric=row["metric"],
+                       unit="" if row["metric"] == "stalled" else "per frame")
+
+
+def driver_paths(counts):
+    """Instructions of a driver's path, and what of them is its own: what a null driver does not need."""
+    for run in range(RUNS):
+        say(f"instructions of the drivers, run {run + 1} of {RUNS} (2 minutes) ...")
+        rows = guest.measure(
+            [(driver, workload) for driver in ("null", *DRIVERS) for workload in WORKLOADS],
+            lambda jobs: guest.by_subject(jobs, "selftests/bench/driver_path.py"),
+            "--icount", "--nics", "rtl8139,e1000")
+        null = {row["workload"]: row["value"] for row in rows if row["subject"] == "null"}
+        for row in rows:
+            where = {"workload": row["workload"], "subject": row["subject"],
+                     "mode": MODES[row["subject"]], "unit": "per frame"}
+            counts.add(row["value"], metric=row["metric"], **where)
+            if row["metric"] == "guest_instructions" and row["subject"] != "null":
+                counts.add(round(row["value"] - null[row["workload"]], 1),
+                           metric="own_instructions", **where)
+
+
+def family_paths(counts):
+    """Instructions of the families' paths."""
+    for run in range(RUNS):
+        say(f"instructions of the packet sockets, run {run + 1} of {RUNS} (1 minute) ...")
+        output = guest.lines("; ".join(f"selftests/bench/packet_path.sh {ROUNDS} {size} || exit"
+                                       for size in (60, 1514)), "--icount", "--nics", "")
+        add_family_paths(counts, least(output))
+
+
+def least(output):
+    """{(workload, size, subject): instructions of the round that took least}: the others have a tick of the
+    clock in them, or the first use of something."""
+    found = {}
+    for line in output:
+        words = line.split()
+        if words and words[0] == "path":
+            found[words[2], words[1], FAMILIES[words[3]]] = min(map(float, words[4:]))
+    return found
+
+
+def add_family_paths(counts, found):
+    for (workload, size, subject), value in found.items():
+        where = {"workload": f"{workload}-{size}", "subject": subject}
+        counts.add(value, metric="guest_instructions", **where)
+        if workload in ("syscall", "nobody") or subject == "null":
+            continue
+        above = value - found[workload, size, "null"]
+        if workload in WITHOUT:
+            without, packets = WITHOUT[workload]
+            own = value - found[without, size, subject] / packets
+        else:
+            own = above
+        counts.add(round(own, 1), metric="own_instructions", **where)
+        if workload in ("hook", "queue"):
+            # Both are parts of one path, which the null family has likewise.
+            without = WITHOUT[workload][0]
+            above = own - (found[workload, size, "null"] - found[without, size, "null"])
+        counts.add(round(above, 1), metric="above_null_instructions", **where)

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the measurements in VMs and makes one report of them (scripts/bench says how). Runs itself in the
+build root."""
+import csv
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+# pylint: disable=wrong-import-position
+import baseline
+import counted
+import page
+import report
+import sizes
+import timed
+from counted import is_total
+from figures import Counts
+from guest import TREE, say
+
+OUT = f"{TREE}/build/bench"
+PARTS = ("registers", "instructions", "rates", "loss", "sizes")
+
+
+def write(name, columns, rows):
+    with open(f"{OUT}/{name}", "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, lineterminator="\n", fieldnames=columns, extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+
+
+# Each part is kept, so that the report shows the last run of all parts, whichever ran now.
+
+def keep(part, data):
+    os.makedirs(f"{OUT}/parts", exist_ok=True)
+    with open(f"{OUT}/parts/{part}.json", "w", encoding="utf-8") as file:
+        json.dump(data, file)
+
+
+def kept(part):
+    path = f"{OUT}/parts/{part}.json"
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def run(part):
+    """One part, as something that json can keep."""
+    if part in ("registers", "instructions"):
+        counts = Counts()
+        if part == "registers":
+            counted.registers(counts)
+        else:
+            counted.driver_paths(counts)
+            counted.family_paths(counts)
+        return [[list(key), values] for key, values in counts.values.items()]
+    if part == "rates":
+        return [*timed.driver_rates(), *timed.family_rates(), *timed.latency()]
+    return list(timed.losses()) if part == "loss" else sizes.rows()
+
+
+def machine():
+    """What the figures come from."""
+    version = subprocess.run(["qemu-system-x86_64", "--version"], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout.split()[3]
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "CPU")
+    return (f"Linux {sizes.release()}, QEMU {version} {'with KVM' if kvm() else 'without KVM (TCG)'}, on "
+            f"{os.cpu_count()} cores of {model}, by `make bench`. Guests of 1 GiB, machine q35; the card is QEMU's "
+            f"rtl8139, its peer an e1000 on the same hub. Accesses with 1 and 2 CPUs in the guest, "
+            f"instructions with 1 and `-icount shift=0`, the rest with 2.")
+
+
+def kvm():
+    """Whether the VMs that were not counted by instruction used it, as scripts/vm.py found out."""
+    for name in os.listdir("/cache"):
+        if name.startswith("kvm-"):
+            with open(f"/cache/{name}", encoding="ascii") as file:
+                return file.read().strip() == "yes"
+    return False
+
+
+def show():
+    """Writes all files from the parts that there are; returns the counts."""
+    counts = Counts()
+    for part in ("registers", "instructions"):
+        for key, values in kept(part):
+            counts.values[tuple(key)] = values
+    ratios, losses, memory = kept("rates"), kept("loss"), kept("sizes")
+    write("counts.csv", Counts.COLUMNS, counts.rows(is_total))
+    write("registers.csv", Counts.COLUMNS, counts.rows(lambda metric: not is_total(metric)))
+    write("repeats.csv", (*Counts.COLUMNS[:-1], "least", "most", "differ"), counts.repeats(is_total))
+    write("ratios.csv", timed.RATIO_COLUMNS, ratios)
+    write("loss.csv", timed.LOSS_COLUMNS, losses)
+    write("sizes.csv", sizes.COLUMNS, memory)
+    everything = (machine(), counts, ratios, losses, memory)
+    with open(f"{OUT}/report.md", "w", encoding="utf-8") as file:
+        file.write("<!-- SPDX-License-Identifier: GPL-2.0 -->\n<!-- Made by `make bench`. -->\n"
+                   "# What a packet costs: the figures\n\n")
+        file.writelines(report.markdown(*everything))
+    with open(f"{OUT}/report.html", "w", encoding="utf-8") as file:
+        file.write(page.html(*everything))
+    return counts
+
+
+def main():
+    parts = sys.argv[1:] or list(PARTS)
+    if "counts" in parts:
+        parts = ["registers", "instructions", *(part for part in parts if part != "counts")]
+    for part in parts:
+        if part not in (*PARTS, "report"):
+            sys.exit(f"rpacket: error: there is no part {part}: {', '.join(PARTS)}, counts, report")
+    for part in parts:
+        if part != "report":
+            keep(part, run(part))
+    counts = show()
+    with open(f"{OUT}/report.md", encoding="utf-8") as file:
+        print(file.read())
+    say("build/bench/report.html, report.md, and counts, registers, repeats, ratios, loss, sizes.csv")
+    earlier = f"{OUT}/baseline.csv"
+    if not os.path.exists(earlier):
+        return 0
+    complaints = list(baseline.worse(baseline.read(earlier), counts.rows(is_total)))
+    for line in complaints:
+        say(line)
+    say(f"{len(complaints)} counts are worse than the baseline's" if complaints else
+        "nothing is worse than the baseline")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

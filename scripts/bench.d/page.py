@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The report as one page of HTML with pictures: no script, nothing to fetch."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+# pylint: disable=wrong-import-position
+import bars
+import report
+import svg
+from counted import DRIVERS, WORKLOADS
+from report import FAMILIES, PATHS
+
+# The pictures stay on white; the text follows the reader's choice of light or dark.
+BOTH = """<style>:root { color-scheme: light dark } body { color: CanvasText; background: Canvas }
+svg { border-radius: 4px }</style>"""
+
+
+def heading(text):
+    return f"<h2>{text}</h2>"
+
+
+def of_drivers(counts, metrics, cpus):
+    """For each workload a function from driver to the sum of the metrics, or `stalled`."""
+    for workload in WORKLOADS:
+        row = []
+        for driver in DRIVERS:
+            values = [counts.get(workload, driver, metric, cpus) for metric in metrics]
+            stalled = counts.get(workload, driver, "stalled", cpus)
+            row.append("stalled" if stalled else None if None in values else sum(values))
+        if any(value is not None for value in row):
+            yield workload, row
+
+
+def chart(title, x, series, rows):
+    picture = bars.Bars(title, x=x, series=series)
+    for label, values in rows:
+        picture.row(label, values)
+    return picture.svg() if picture.rows else None
+
+
+def pictures_of_counts(counts):
+    for cpus in (1, 2):
+        where = f"{cpus} CPU{'s' * (cpus > 1)}"
+        yield chart(f"Accesses to registers for a frame, {where}", "reads and writes", DRIVERS,
+                    of_drivers(counts, ("register_reads", "register_writes"), cpus))
+        yield chart(f"Interrupts for a frame, {where}", "interrupts", DRIVERS,
+                    of_drivers(counts, ("interrupts",), cpus))
+    yield chart("Instructions of a driver for a frame, beyond the null driver", "instructions", DRIVERS,
+                of_drivers(counts, ("own_instructions",), 1))
+    whole = ((path, [counts.get(path, family, "guest_instructions") for family in (*FAMILIES, "null")])
+             for path in PATHS)
+    yield chart("Instructions of the packet sockets for a packet, whole path", "instructions",
+                (*FAMILIES, "null family"), [row for row in whole if None not in row[1]])
+    own = ((path, [counts.get(path, family, "above_null_instructions") for family in FAMILIES])
+           for path in PATHS)
+    yield chart("Instructions of the packet sockets above the null family", "instructions", FAMILIES,
+                [row for row in own if None not in row[1]])
+
+
+def picture_of_ratios(title, ratios, subject):
+    against = tuple(dict.fromkeys(row["against"] for row in ratios if row["subject"] == subject))
+    picture = bars.Dots(title, x="ours by the C original's; right of 1 ours is better", series=against)
+    rows = {}
+    for row in ratios:
+        if row["subject"] == subject:
+            label = row["workload"] if "latency" not in row["metric"] else row["metric"]
+            value = (row["ratio"], row["low"], row["high"]) if row["ratio"] != "" else row["metric"]
+            rows.setdefault(label, [None] * len(against))[against.index(row["against"])] = value
+    for label, values in rows.items():
+        picture.row(label, values)
+    return picture.svg() if rows else None
+
+
+def pictures_of_losses(losses):
+    for workload in dict.fromkeys(row["workload"] for row in losses):
+        plot = svg.Plot(f"Loss, {workload}", x="packets offered in a second", y="lost, percent", zero=True)
+        for subject in dict.fromkeys(r["subject"] for r in losses if r["workload"] == workload):
+            plot.line(subject, sorted((r["offered"], 100 * r["share"]) for r in losses
+                                      if (r["workload"], r["subject"]) == (workload, subject)
+                                      and r["share"] != ""), dots=True)
+        yield plot.svg()
+
+
+def picture_of_sizes(sizes):
+    found = {(row["subject"], row["metric"]): row["value"] for row in sizes}
+    kinds = ("code", "constants", "data")
+    rows = [(subject, [found.get((subject, kind)) for kind in kinds])
+            for subject in (*DRIVERS, *FAMILIES) if (subject, "code") in found]
+    yield chart("What the modules keep loaded", "bytes", kinds, rows)
+    kinds = ("socket_object", "socket_slab", "socket_percpu")
+    rows = [(family, [found.get((family, kind)) for kind in kinds])
+            for family in FAMILIES if (family, "socket_slab") in found]
+    yield chart("What a bound socket takes", "bytes",
+                ("its object", "with its file", "of each CPU's memory"), rows)
+
+
+def html(machine, counts, ratios, losses, sizes):
+    """The page."""
+    parts = [BOTH, f"<p>{machine}</p>"]
+    shares = list(report.improvable(counts))
+    if shares:
+        parts += [heading("What of each path is ours to improve"),
+                  svg.table(("path", "whole", "above the least", "share", "difference", ""), shares)]
+    parts += [heading("Counted"), *filter(None, pictures_of_counts(counts))]
+    if ratios:
+        parts += [heading("Timed, as ratios within one boot"), *filter(None, (
+            picture_of_ratios("Rates of the drivers", ratios, "rtl8139_rs"),
+            picture_of_ratios("Rates of the packet sockets", ratios, "af_rpacket")))]
+    if losses:
+        parts += [heading("Loss against offered rate"), *pictures_of_losses(losses)]
+    if sizes:
+        parts += [heading("Memory"), *filter(None, picture_of_sizes(sizes))]
+    return svg.page("What a packet costs", parts)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The report as Markdown: what Documentation/bench-report.md is."""
+from counted import DRIVERS, WORKLOADS
+from figures import unsteady
+
+PATHS = tuple(f"{name}-{size}" for name in ("hook", "queue", "recvmsg", "recvmmsg", "sendmsg")
+              for size in (60, 1514))
+FAMILIES = ("af_rpacket", "af_packet")
+
+
+def number(value, places=2):
+    """A number as short as it can be said; nothing for nothing."""
+    if value is None or value == "":
+        return ""
+    return f"{value:.{places}f}".rstrip("0").rstrip(".") if places else f"{value:.0f}"
+
+
+def percent(part, whole):
+    return "" if part is None or not whole else f"{100 * part / whole:.0f} %"
+
+
+def table(head, rows):
+    yield "| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|\n"
+    for row in rows:
+        yield "| " + " | ".join(str(cell) for cell in row) + " |\n"
+
+
+def accesses(counts, cpus):
+    """Accesses and interrupts for a frame."""
+    for workload in WORKLOADS:
+        row = [workload]
+        for driver in DRIVERS:
+            if counts.get(workload, driver, "stalled", cpus):
+                row.append("stalled")
+                continue
+            reads, writes, interrupts = (
+                counts.get(workload, driver, metric, cpus)
+                for metric in ("register_reads", "register_writes", "interrupts"))
+            row.append("" if reads is None else
+                       f"{number(reads + writes)} ({number(reads)} + {number(writes)}), "
+                       f"{number(interrupts)}")
+        yield row
+
+
+def drivers(counts):
+    """Instructions for a frame: the whole path, and what is beyond the null driver."""
+    for workload in WORKLOADS:
+        row = [workload, number(counts.get(workload, "null", "guest_instructions"), 0)]
+        for driver in DRIVERS:
+            if counts.get(workload, driver, "stalled"):
+                row.append("stalled")
+                continue
+            whole, own = (counts.get(workload, driver, metric)
+                          for metric in ("guest_instructions", "own_instructions"))
+            row.append("" if whole is None else f"{number(whole, 0)}, own {number(own, 0)}")
+        yield row
+
+
+def families(counts):
+    for path in PATHS:
+        row = [path, number(counts.get(path, "null", "guest_instructions"), 0)]
+        for family in FAMILIES:
+            row += [number(counts.get(path, family, metric), 0) for metric in
+                    ("guest_instructions", "own_instructions", "above_null_instructions")]
+        yield row
+
+
+def improvable(counts):
+    """What of each path is ours: (path, whole, what is above the least, share, against the best C)."""
+    for workload in (*WORKLOADS, *PATHS):
+        driver = workload in WORKLOADS
+        ours = "rtl8139_rs" if driver else "af_rpacket"
+        others = DRIVERS[1:] if driver else FAMILIES[1:]
+        whole = counts.get(workload, ours, "guest_instructions")
+        above = counts.get(workload, ours, "own_instructions" if driver else "above_null_instructions")
+        if whole is None or above is None:
+            continue
+        row = [workload, number(whole, 0), number(above, 0), percent(above, whole)]
+        for other in (*others, *[None] * (2 - len(others))):
+            value = other and counts.get(workload, other, "guest_instructions")
+            row.append(f"{number(whole - value, 0)} against {other}" if value else "")
+        yield row
+
+
+def sized(sizes):
+    found = {(row["subject"], row["metric"]): row["value"] for row in sizes}
+    for subject in ("rtl8139_rs", "8139cp", "8139too", *FAMILIES):
+        yield [subject, *[found.get((subject, metric), "") for metric in
+                          ("code", "constants", "data", "socket_object", "socket_slab", "socket_percpu")]]
+
+
+def ratio_cell(row):
+    if row["ratio"] == "":
+        return row["metric"]
+    return f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+
+
+def lost(losses):
+    """Rows by workload and rate, a column for each subject."""
+    by_workload = {}
+    for row in losses:
+        by_workload.setdefault(row["workload"], {}).setdefault(row["subject"], []).append(row)
+    for workload, subjects in by_workload.items():
+        for place in range(max(map(len, subjects.values()))):
+            cells = []
+            for subject, rows in subjects.items():
+                if place < len(rows) and rows[place]["share"] != "":
+                    cells.append(f"{subject} {100 * rows[place]['share']:.1f} % "
+                                 f"of {rows[place]['offered']}")
+            yield [workload, *cells, *[""] * (3 - len(cells))]
+
+
+def markdown(machine, counts, ratios, losses, sizes):
+    """All of it; parts that were not measured are left out."""
+    yield f"{machine}\n"
+    shares = list(improvable(counts))
+    if shares:
+        yield "\n## What of each path is ours to improve\n\n"
+        yield ("Instructions for a frame or packet: the whole path, what of it is above the least that any "
+               "driver or family could take (the null ones), and the difference to the C originals "
+               "(below zero: ours takes less).\n\n")
+        yield from table(("path", "whole", "above the least", "share", "difference", ""), shares)
+    for cpus in (1, 2):
+        if counts.get("rx-lone-60", "rtl8139_rs", "register_reads", cpus) is not None:
+            yield f"\n## Accesses to registers and interrupts for a frame, {cpus} CPU{'s' * (cpus > 1)}\n\n"
+            yield "Accesses (reads + writes), interrupts.\n\n"
+            yield from table(("workload", *DRIVERS), accesses(counts, cpus))
+    if counts.get("rx-lone-60", "null", "guest_instructions") is not None:
+        yield "\n## Instructions of the drivers for a frame\n\n"
+        yield from table(("workload", "null driver", *DRIVERS), drivers(counts))
+    if counts.get("queue-60", "null", "guest_instructions") is not None:
+        yield "\n## Instructions of the packet sockets for a packet\n\n"
+        yield from table(("path", "null family", "af_rpacket", "own", "above null", "af_packet", "own",
+                          "above null"), families(counts))
+    if ratios:
+        yield "\n## Rates and latencies: ours by the C original's\n\n"
+        yield "The median of the rounds and its 95 percent interval; above 1 ours is better.\n\n"
+        yield from table(("workload", "subject", "against", "ratio", "metric"), (
+            (row["workload"], row["subject"], row["against"], ratio_cell(row), row["metric"])
+            for row in ratios))
+    if losses:
+        yield "\n## Loss against offered rate\n\n"
+        yield "What was lost of how many packets a second.\n\n"
+        yield from table(("workload", "", "", ""), lost(losses))
+    if sizes:
+        yield "\n## Memory\n\n"
+        yield "In bytes: what the module keeps loaded, and what a bound socket takes.\n\n"
+        yield from table(("", "code", "constants", "data", "socket object", "socket and its file",
+                          "of each CPU's memory"), sized(sizes))
+    yield from steadiness(counts)
+
+
+def steadiness(counts):
+    from counted import is_total  # pylint: disable=import-outside-toplevel
+    repeats = list(counts.repeats(is_total))
+    if not repeats:
+        return
+    differing = [row for row in repeats if unsteady(row)]
+    yield "\n## How repeatable the counts are\n\n"
+    yield (f"{len(repeats)} figures were counted twice; {len(repeats) - len(differing)} of them differ by "
+           f"less than 1 percent or by less than two hundredths of an access.")
+    if not differing:
+        yield "\n"
+        return
+    yield " The others:\n\n"
+    yield from table(("workload", "subject", "CPUs", "metric", "least", "most", "why"), (
+        (row["workload"], row["subject"], row["cpus"], row["metric"], number(row["least"]),
+         number(row["most"]), why(row)) for row in differing))
+
+
+def why(row):
+    """Why a count differs between two runs, where that is known."""
+    if row["cpus"] == 2:
+        return "two CPUs: whether the poll ends before the next frame comes is up to the host"
+    if row["metric"] in ("own_instructions", "above_null_instructions"):
+        return "a small difference of large figures, each of which is steady"
+    if row["workload"].startswith("rx") and row["metric"] == "guest_instructions":
+        return "buffers: a new page falls into one round and not into another"
+    if (row["workload"].startswith("rx"), row["subject"], row["metric"]) == (
+            True, "rtl8139_rs", "register_writes"):
+        return "the position in the ring is told at each quarter of it, wherever the run began"
+    return "not known"

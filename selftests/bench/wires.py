@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Three cards of the same model on one wire, each with a driver of its own, and one peer: what is timed
+is compared within one boot, round by round, with nothing bound or loaded in between.
+
+For VMs with --nics rtl8139,rtl8139,rtl8139,e1000, whose cards have an interrupt line each. Each driver's
+interface is in a namespace of its own, which has the driver's name; the peer is in "peer".
+"""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drivers"))
+# pylint: disable=wrong-import-position
+from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for, write
+
+DRIVERS = ("rtl8139_rs", "8139cp", "8139too")
+OLD_REVISION = 0x10
+
+
+class Wires:
+    """A context manager: `ports` are the drivers' interfaces by name, `peer` is the other end; `dead` are
+    drivers that do not even come up again."""
+
+    def __enter__(self):
+        self.ports, self.namespaces, self.dead = {}, [], set()
+        try:
+            self.set_up()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def set_up(self):
+        self.cards = dict(zip(DRIVERS, cards(DUT_IDS)))
+        lib.require(len(self.cards) == len(DRIVERS), "there is a card for each driver")
+        load("e1000", "InterruptThrottleRate=0")
+        peer = cards(PEER_IDS)[0]
+        name = wait_for("the peer's interface", lambda: peer.name)
+        self.peer = self.move(name, "peer")
+        for driver, card in self.cards.items():
+            if driver == "8139too":
+                # It leaves a card of this revision to 8139cp.
+                run("insmod", f"{lib.MODULES}-tests/pci_revision.ko",
+                    f"device={card.address}", f"revision={OLD_REVISION}")
+            self.attach(driver)
+            self.peer.ip("address", "add", f"{self.peer_address(driver)}/24", "dev", self.peer.name)
+        lines = [card.irq for card in (peer, *self.cards.values())]
+        lib.require(len(set(lines)) == len(lines), f"each card has a line of its own: {lines}")
+        for driver in self.cards:
+            if not self.comes(driver):
+                self.revive(driver)
+
+    def attach(self, driver):
+        """Binds a driver to its card, and gives the interface its place and address."""
+        port = self.move(self.cards[driver].bind(driver), driver)
+        port.ip("address", "add", f"{self.address(driver)}/24", "dev", port.name)
+        self.ports[driver] = port
+
+    def move(self, name, namespace):
+        """The interface in a namespace of its own, up."""
+        if namespace not in self.namespaces:
+            ip("netns", "add", namespace)
+            self.namespaces.append(namespace)
+        ip("link", "set", "dev", name, "netns", namespace)
+        port = Port(name, namespace)
+        lib.sh(f"ip netns exec {namespace} sysctl -qw net.ipv6.conf.{name}.disable_ipv6=1")
+        port.set("up")
+        return port
+
+    @staticmethod
+    def address(driver):
+        return f"10.81.{DRIVERS.index(driver)}.1"
+
+    @staticmethod
+    def peer_address(driver):
+        return f"10.81.{DRIVERS.index(driver)}.9"
+
+    def answers(self, driver):
+        """Whether one ping is answered over this driver's card."""
+        return subprocess.run(
+            ["ip", "netns", "exec", driver, "ping", "-n", "-q", "-c1", "-W", "0.5",
+             self.peer_address(driver)], capture_output=True, check=False).returncode == 0
+
+    def revive(self, driver):
+        """Binds a driver that has stalled anew; the next workload shall not suffer for it."""
+        self.cards[driver].unbind()
+        self.attach(driver)
+        if not self.comes(driver):
+            self.dead.add(driver)
+
+    def comes(self, driver):
+        """Whether frames get through, within ten seconds."""
+        return any(self.answers(driver) for _ in range(20))
+
+    def close(self):
+        for namespace in self.namespaces:
+            ip("netns", "delete", namespace, check=False)
+        for card in cards(DUT_IDS):
+            wait_for("the interface to come back", lambda: not card.driver or card.name)
+            card.unbind()
+            card.override(None)
+        for module in (*DRIVERS, "e1000", "pci_revision"):
+            if lib.loaded(module):
+                unload(module)

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# The arithmetic behind `make bench`: what is compared with what, which figures a comparison with an
+# earlier run accepts, and what becomes of a measurement that never ends. The figures are made up, so
+# that the answers are known.
+#
+# kernels: stock
+# timeout: 60
+import html.parser
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import lib
+from lib import equal
+
+sys.path.insert(0, os.path.join(os.path.dirname(lib.HERE), "scripts", "bench.d"))
+# pylint: disable=wrong-import-position
+import baseline
+import counted
+import figures
+import guest
+import page
+import report
+import timed
+
+
+def near(expected, actual, what=""):
+    if abs(expected - actual) > 1e-6:
+        raise lib.Failure(f"{what}: expected {expected}, got {actual}")
+
+
+# ---- Ratios -------------------------------------------------------------------------------------
+
+
+def a_ratio_is_the_median_of_pairs():
+    # Every second round is three times as fast for both: by pairs that does not show.
+    theirs = [10, 30] * 8
+    ours = [value * 1.5 for value in theirs]
+    for value in figures.ratio(ours, theirs):
+        near(1.5, value)
+
+
+def the_interval_is_that_of_the_binomial_distribution():
+    # What tables of the confidence interval of a median say, counted from 0.
+    for count, place in ((5, 0), (6, 0), (10, 1), (15, 3), (20, 5), (50, 17)):
+        equal(place, figures.rank(count), f"of {count} values")
+    ours = [value * 7 % 16 for value in range(1, 16)]
+    equal((8, 4, 12), figures.ratio(ours, [1] * 15), "median and interval of 1 to 15")
+
+
+def less_time_is_a_ratio_above_one():
+    near(2, figures.ratio([5] * 6, [10] * 6, more_is_better=False)[0])
+
+
+def rounds_in_which_nothing_came_are_left_out():
+    near(2, figures.ratio([0, 4, 4], [2, 2, 2])[0])
+    equal(None, figures.ratio([0, 0], [2, 2]))
+
+
+def a_stalled_driver_has_no_ratio():
+    rows = [{"workload": "tcp-receive", "subject": "rtl8139_rs", "rounds": [4.0, 4.0]},
+            {"workload": "tcp-receive", "subject": "8139cp", "rounds": [2.0, 2.0]},
+            {"workload": "tcp-receive", "subject": "8139too", "stalled": True}]
+    found = {row["against"]: row for row in timed.compare(rows, "bytes_per_second")}
+    near(2, found["8139cp"]["ratio"])
+    equal(("stalled 8139too", ""), (found["8139too"]["metric"], found["8139too"]["ratio"]))
+
+
+# ---- Counts -------------------------------------------------------------------------------------
+
+
+def two_runs_are_compared():
+    counts = figures.Counts()
+    for metric, values in (("register_reads", (100, 100.5)), ("register_writes", (100, 102)),
+                           ("interrupts", (0.001, 0.015)),
+                           ("own_instructions", (-1000, -995))):
+        for value in values:
+            counts.add(value, workload="w", subject="s", metric=metric)
+    rows = {row["metric"]: row for row in counts.repeats()}
+    near(0.005, rows["register_reads"]["differ"])
+    near(0.02, rows["register_writes"]["differ"])
+    equal(["register_writes"], [name for name, row in rows.items() if figures.unsteady(row)],
+          "what differs by more than one percent, and not by a handful of accesses")
+    near(0.005, rows["own_instructions"]["differ"], "below zero")
+    near(101, counts.get("w", "s", "register_writes"), "the mean of the runs")
+
+
+def paths(**more):
+    """Instructions of made-up paths: those of the three families in this order."""
+    found = {}
+    for name, values in {"nobody": (1000, 1000, 1000), "syscall": (320, 320, 320),
+                         "hook": (1200, 1150, 1100), "queue": (1400, 1300, 1200),
+                         "recvmsg": (2000, 1900, 1500), "recvmmsg": (1500, 1400, 1300),
+                         "sendmsg": (3000, 2800, 2500), **more}.items():
+        for family, value in zip(("af_rpacket", "af_packet", "null"), values):
+            found[name, "60", family] = float(value)
+    return found
+
+
+def own_shares_are_differences():
+    counts = figures.Counts()
+    counted.add_family_paths(counts, paths())
+    for path, own, above in (("hook", 200, 100), ("queue", 200, 100), ("recvmsg", 1680, 500),
+                             ("recvmmsg", 1490, 200), ("sendmsg", 500, 500)):
+        near(own, counts.get(f"{path}-60", "af_rpacket", "own_instructions"), f"own of {path}")
+        near(above, counts.get(f"{path}-60", "af_rpacket", "above_null_instructions"), f"above of {path}")
+
+
+def the_least_round_counts():
+    output = ["noise", "path 60 hook 25 12.5 11.0 99", "path 60 hook 17 7 8"]
+    equal({("hook", "60", "af_rpacket"): 11.0, ("hook", "60", "af_packet"): 7.0}, counted.least(output))
+
+
+# ---- An earlier run -----------------------------------------------------------------------------
+
+
+def row(value, workload="rx-lone-60", subject="rtl8139_rs", metric="register_reads", cpus=1):
+    return {"workload": workload, "subject": subject, "cpus": cpus, "metric": metric, "value": value}
+
+
+def complaints(before, now):
+    return list(baseline.worse({baseline.key_of(one): float(one["value"]) for one in before}, now))
+
+
+def growth_within_the_margin_is_accepted():
+    equal([], complaints([row(2.0)], [row(2.04)]))
+    equal([], complaints([row(2.0)], [row(1.0)]), "less")
+    equal(1, len(complaints([row(2.0)], [row(2.06)])), "three percent more")
+    equal([], complaints([row(0)], [row(0.004)]), "one access in the whole run")
+    equal(1, len(complaints([row(0)], [row(0.01)])), "more than that")
+
+
+def only_ours_is_judged():
+    equal([], complaints([row(2.0, subject="8139cp")], [row(4.0, subject="8139cp")]))
+    equal(1, len(complaints([row(2.0, subject="af_rpacket")], [row(4.0, subject="af_rpacket")])))
+
+
+def differences_are_not_judged_apart():
+    equal([], complaints([row(10, metric="own_instructions")], [row(20, metric="own_instructions")]))
+
+
+def what_stalls_now_is_worse():
+    before = [row(2.0), row(1.0, metric="interrupts"), row(3.0, workload="tx-lone-60")]
+    now = [row(1, metric="stalled"), row(3.0, workload="tx-lone-60")]
+    found = complaints(before, now)
+    equal(3, len(found), f"{found}")
+    if not any("has stalled in rx-lone-60" in line for line in found):
+        raise lib.Failure(f"{found}")
+
+
+def a_part_that_did_not_run_is_not_missed():
+    before = [row(2.0), row(5000, metric="guest_instructions")]
+    equal([], complaints(before, [row(2.0)]))
+    equal(1, len(complaints([*before, row(1.0, metric="interrupts")], [row(2.0)])), "its own part did run")
+
+
+# ---- What does not end --------------------------------------------------------------------------
+
+
+class Vms:
+    """VMs that answer as they are told, and remember what they were asked."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), []
+
+    def __call__(self, command, *options):
+        self.asked.append(command)
+        return self.answers.pop(0)
+
+
+JOBS = [("8139too", "rx"), ("8139too", "tx"), ("8139cp", "rx")]
+
+
+def found_by(*answers):
+    vms = Vms(*answers)
+    rows = guest.measure(JOBS, lambda jobs: " ".join("/".join(job) for job in jobs), run=vms)
+    return rows, vms.asked
+
+
+def one_boot_is_enough_if_nothing_stalls():
+    rows, asked = found_by((0, ["begin 8139too rx", 'row {"a": 1}', "noise", 'row {"a": 2}']))
+    equal([{"a": 1}, {"a": 2}], rows)
+    equal(1, len(asked), "boots")
+
+
+def what_stalls_has_a_row_and_the_rest_goes_on():
+    # timeout(1) has ended it, has killed it; scripts/vm.py: the guest hung, crashed.
+    for status in (124, 137, 253, 254):
+        rows, asked = found_by((status, ["begin 8139too rx", 'row {"a": 1}', "begin 8139too tx"]),
+                               (0, ["begin 8139cp rx", 'row {"a": 3}']))
+        equal(["8139too/rx 8139too/tx 8139cp/rx", "8139cp/rx"], asked, f"status {status}")
+        equal([{"a": 1}, {"subject": "8139too", "workload": "tx", "metric": "stalled", "value": 1},
+               {"a": 3}], rows, f"status {status}")
+
+
+def the_last_one_can_stall_too():
+    rows, asked = found_by((guest.HUNG, ["begin 8139cp rx"]))
+    equal((1, "stalled"), (len(asked), rows[-1]["metric"]))
+
+
+def a_broken_measurement_is_no_stall():
+    for answer in ((1, ["begin 8139too rx", "noise"]), (guest.TIMEOUT, [])):
+        try:
+            found_by(answer)
+        except SystemExit:
+            continue
+        raise lib.Failure(f"{answer} was taken for a stall")
+
+
+def jobs_are_grouped_by_subject():
+    text = guest.by_subject(JOBS, "program", 7)
+    equal("timeout -k 5 7 program 8139too rx tx || exit; timeout -k 5 7 program 8139cp rx || exit", text)
+
+
+# ---- The report ---------------------------------------------------------------------------------
+
+
+class Reader(html.parser.HTMLParser):
+    """Whether a page is well-formed, and what elements and words are in it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.words = [], set(), []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag):
+        equal(tag, self.open.pop() if self.open else None, "what is closed")
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def made_up():
+    counts = figures.Counts()
+    counted.add_family_paths(counts, paths())
+    for driver, whole, own in (("null", 1000, None), ("rtl8139_rs", 1500, 500), ("8139cp", 1900, 900)):
+        counts.add(whole, workload="rx-lone-60", subject=driver, metric="guest_instructions")
+        if own:
+            counts.add(own, workload="rx-lone-60", subject=driver, metric="own_instructions")
+    for metric, value in (("register_reads", 2), ("register_writes", 1), ("interrupts", 1)):
+        counts.add(value, workload="rx-lone-60", subject="rtl8139_rs", metric=metric)
+        counts.add(value * 4, workload="rx-lone-60", subject="8139cp", metric=metric)
+    counts.add(1, workload="rx-lone-60", subject="8139too", metric="stalled")
+    ratios = [{"workload": "tcp-send", "subject": "rtl8139_rs", "against": "8139cp",
+               "metric": "bytes_per_second", "ratio": 1.25, "low": 1.1, "high": 1.4}]
+    losses = [{"workload": "receive-60", "subject": subject, "offered": offered, "sent": 1000,
+               "lost": lost, "share": lost / 1000}
+              for subject, lost in (("rtl8139_rs", 10), ("8139cp", 200)) for offered in (1000, 2000)]
+    sizes = [{"subject": "rtl8139_rs", "metric": "code", "unit": "bytes", "value": 4711}]
+    return "A machine.", counts, ratios, losses, sizes
+
+
+def the_report_says_what_was_found():
+    text = "".join(report.markdown(*made_up()))
+    for line in ("| rx-lone-60 | 3 (2 + 1), 1 | 12 (8 + 4), 4 | stalled |",
+                 "| rx-lone-60 | 1500 | 500 | 33 % | -400 against 8139cp |  |",
+                 "| sendmsg-60 | 3000 | 500 | 17 % | 200 against af_packet |  |",
+                 "| tcp-send | rtl8139_rs | 8139cp | 1.25 (1.10 to 1.40) | bytes_per_second |",
+                 "| receive-60 | rtl8139_rs 1.0 % of 1000 | 8139cp 20.0 % of 1000 |  |"):
+        if line not in text:
+            lib.diag(text)
+            raise lib.Failure(f"the report has no {line!r}")
+
+
+def the_page_stands_alone():
+    text = page.html(*made_up())
+    reader = Reader(text)
+    equal([], reader.open, "elements left open")
+    equal(set(), reader.seen & {"script", "link", "img", "iframe"}, "what would be fetched or run")
+    for word in ("stalled", "8139cp", "instructions", "1.25", "rx-lone-60"):
+        if not any(word in words for words in reader.words):
+            raise lib.Failure(f"the page has no {word!r}")
+
+
+def nothing_measured_is_no_report_of_zeroes():
+    text = "".join(report.markdown("A machine.", figures.Counts(), [], [], []))
+    equal("A machine.\n", text)
+    Reader(page.html("A machine.", figures.Counts(), [], [], []))
+
+
+def main():
+    for function in (
+            a_ratio_is_the_median_of_pairs, the_interval_is_that_of_the_binomial_distribution,
+            less_time_is_a_ratio_above_one, rounds_in_which_nothing_came_are_left_out,
+            a_stalled_driver_has_no_ratio, two_runs_are_compared, own_shares_are_differences,
+            the_least_round_counts, growth_within_the_margin_is_accepted, only_ours_is_judged,
+            differences_are_not_judged_apart, what_stalls_now_is_worse,
+            a_part_that_did_not_run_is_not_missed, one_boot_is_enough_if_nothing_stalls,
+            what_stalls_has_a_row_and_the_rest_goes_on, the_last_one_can_stall_too,
+            a_broken_measurement_is_no_stall, jobs_are_grouped_by_subject,
+            the_report_says_what_was_found, the_page_stands_alone,
+            nothing_measured_is_no_report_of_zeroes):
+        lib.case(function)
+
+
+lib.main(main)
