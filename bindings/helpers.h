@@ -64,6 +64,7 @@ void rnet_helper_netdev_txq_completed_mb(struct netdev_queue *txq, unsigned int 
 					 unsigned int bytes);
 void rnet_helper_netdev_tx_reset_queue(struct netdev_queue *txq);
 void rnet_helper_txq_trans_update(struct netdev_queue *txq);
+void rnet_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
 void rnet_helper_skb_copy_and_csum_pad(const struct sk_buff *skb, u8 *to, unsigned int pad_to);
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS

@@ -189,6 +189,11 @@ void rnet_helper_txq_trans_update(struct netdev_queue *txq)
 	txq_trans_cond_update(txq);
 }
 
+void rnet_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev)
+{
+	dev_core_stats_tx_dropped_inc(dev);
+}
+
 /*
  * One whole step: copies a packet to where the device reads it, sums included, and pads it.
  *

@@ -159,14 +159,15 @@ impl<T: Operations> Table<T> {
         } else {
             Some(given)
         };
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
         let Some(own) = own else {
             // SAFETY: The core hands over one count, which ends here.
             unsafe { bindings::dev_kfree_skb_any_reason(skb, DropReason::NoMem as u32) };
+            Self::count_drop(dev);
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
 
-        // SAFETY: The device is one of ours.
-        let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: The core calls this with the lock of the queue held. `own` has one count, of which this
         // is the only owner: the core hands it over, or the clone is new.
         let sent = unsafe { Self::send(dev, SkBuff::from_raw(own)) };
@@ -188,6 +189,13 @@ impl<T: Operations> Table<T> {
         bindings::netdev_tx_NETDEV_TX_OK
     }
 
+    /// Counts a packet that was lost before the driver had it; it shows in `tx_dropped`.
+    #[cold]
+    fn count_drop(dev: &Device<T>) {
+        // SAFETY: The device is valid.
+        unsafe { bindings::dev_core_stats_tx_dropped_inc(dev.as_raw()) };
+    }
+
     /// Has the driver send a packet. Returns it if the core is to keep it and to try again.
     ///
     /// # Safety
@@ -202,6 +210,7 @@ impl<T: Operations> Table<T> {
         let parts = running.and_then(|running| Some((running, unsafe { running.tx() }?)));
         let Some((running, tx)) = parts else {
             skb.drop_reason(DropReason::DevReady);
+            Self::count_drop(dev);
             return None;
         };
         // SAFETY: The caller holds the lock.
