@@ -8,7 +8,8 @@ without a fault. Which places there are is not written down anywhere: the kernel
 Only calls on the way through one module count: its code must be in the stack. The ACPI interpreter is
 left out, which does not survive such faults.
 
-Only a kernel with fault injection has that: the debug kernel. What a softirq does is not of a task.
+Only a kernel with fault injection has that: the debug kernel. What a softirq does is not of a task: for
+that there is fail_call.py.
 """
 import contextlib
 import errno
@@ -28,7 +29,8 @@ DEBUGFS = "/sys/kernel/debug"
 # What is between a place and the decision that it fails.
 PLUMBING = re.compile(
     r"^(dump_stack|should_fail|_*kmalloc|_*kvmalloc|_*kmem_cache_alloc|kmemdup|_*alloc_pages|_*alloc_frozen|"
-    r"alloc_pages|_*get_free_pages|_*should_fail|fail_dump|_*slab_|_*do_kmalloc|__prepare_alloc|_*vmalloc|"
+    r"alloc_pages|_*get_free_pages|_*should_fail|fail_dump|_*slab_|_*do_kmalloc|(__)?prepare_alloc|"
+    r"allocate_slab|refill_objects|_*vmalloc|"
     r"_*copy_(from|to)|_copy|strncpy_from|krealloc|___?|rust_|\?)")
 LIMIT = 3000
 
@@ -61,16 +63,13 @@ def code_of_acpi():
 
 
 @contextlib.contextmanager
-def switched_on(module):
-    """Faults can be made on the way through a module; what was set is set again afterwards."""
+def knobs_set(more=()):
+    """Faults can be made; what was set is set again afterwards."""
     if not available():
         raise lib.Skip("this kernel injects no faults")
     before = {}
-    ranges = {}
-    for name, (start, end) in (("require", code_of(module)), ("reject", code_of_acpi())):
-        ranges |= {f"{name}-start": f"{start:#x}", f"{name}-end": f"{end:#x}"}
     for kind, knobs in KNOBS.items():
-        for name, value in (knobs | ranges).items():
+        for name, value in (knobs | dict(more)).items():
             path = _knob(kind, name)
             if os.path.exists(path):
                 with open(path, encoding="ascii") as file:
@@ -83,6 +82,20 @@ def switched_on(module):
         for path, value in reversed(before.items()):
             with open(path, "w", encoding="ascii") as file:
                 file.write(value)
+
+
+def switched_on(module):
+    """Faults can be made on the way through a module."""
+    ranges = {}
+    if available():
+        for name, (start, end) in (("require", code_of(module)), ("reject", code_of_acpi())):
+            ranges |= {f"{name}-start": f"{start:#x}", f"{name}-end": f"{end:#x}"}
+    return knobs_set(ranges)
+
+
+def without_plumbing(functions):
+    """Those that say where a fault was made."""
+    return [name for name in functions if not PLUMBING.match(name)]
 
 
 class Log:
@@ -110,7 +123,7 @@ class Log:
             match = re.match(r" *(\? )?([\w.]+)\+0x\S+(?: \[(\w+)\])?", text.splitlines()[0] if text else "")
             if match and not match.group(1):
                 functions.append(match.group(2) + (f" [{match.group(3)}]" if match.group(3) else ""))
-        return [name for name in functions if not PLUMBING.match(name)]
+        return without_plumbing(functions)
 
     def close(self):
         os.close(self.fd)

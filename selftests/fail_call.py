@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Makes the n-th call of a kernel function fail, in whatever context it comes, on the way through one
+of our modules. The work is done by a module of the tests, selftests/modules/fail_call.c.
+
+Two kinds of calls are of interest. Each allocation asks `should_fail_ex` whether it is to fail: with
+`Allocations` those of softirqs, timers and kworkers fail one after the other, and those of a module
+that is being loaded, where fault_injection.py reaches only what a task does for itself. And each
+function that a module calls, directly: which there are is what the module imports, call_sites.py says
+how each of them fails, and `Calls` finds out which of them an operation reaches, and how often.
+"""
+import contextlib
+import ctypes
+import errno
+import os
+import re
+import subprocess
+
+import call_sites
+import fault_injection
+import lib
+
+CONTROL = "/sys/kernel/debug/fail_call"
+ANY_ALLOCATION = "should_fail_ex"
+LIMIT = 500
+
+
+def name_of(error):
+    return errno.errorcode.get(error, str(error))
+
+
+def insmod(path, parameters=""):
+    """One system call: `insmod` of the shell would hide its errno."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lib.libc_call("syscall", ctypes.c_long(313), fd, parameters.encode(), 0)
+    finally:
+        os.close(fd)
+
+
+def rmmod(name):
+    lib.libc_call("syscall", ctypes.c_long(176), name.encode(), os.O_NONBLOCK)
+
+
+class Control:
+    """The module that makes calls fail."""
+
+    def __enter__(self):
+        insmod(f"{lib.MODULES}-tests/fail_call.ko")
+        return self
+
+    def __exit__(self, *_):
+        rmmod("fail_call")
+
+    def say(self, *words):
+        fd = os.open(CONTROL, os.O_WRONLY)
+        try:
+            os.write(fd, " ".join(map(str, words)).encode())
+        finally:
+            os.close(fd)
+
+    def read(self):
+        """({function: (calls, whether one has failed)}, the functions that led to the failed one)"""
+        with open(CONTROL, encoding="ascii") as file:
+            lines = file.read().splitlines()
+        counts = {}
+        for line in lines:
+            if not line.startswith(" "):
+                function, calls, failed = line.split()
+                counts[function] = int(calls), failed == "1"
+        return counts, [line.strip() for line in lines if line.startswith(" ")]
+
+    @contextlib.contextmanager
+    def armed(self, functions):
+        """`functions` are the words after `add`."""
+        try:
+            for words in functions:
+                self.say("add", *words)
+            yield
+        finally:
+            self.say("clear")
+
+
+class Allocations:
+    """Each allocation on the way through a module, wherever it is made: `elsewhere` than in this task,
+    in this `task`, or anywhere."""
+
+    def __init__(self, control, module, where=""):
+        self.control, self.module, self.where = control, module, where
+
+    def __enter__(self):
+        self.knobs = fault_injection.knobs_set()
+        self.knobs.__enter__()
+        self.armed = self.control.armed([(ANY_ALLOCATION, self.module, 1, "through", self.where)])
+        self.armed.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self.armed.__exit__(*exception)
+        self.knobs.__exit__(*exception)
+
+    def each(self, operation, judge):
+        """Does the operation with each fault in turn, until one has passed without.
+
+        `judge(place, result)` is told what `operation` returned and the functions that led to the fault,
+        none without one. Returns the places."""
+        places = []
+        for number in range(1, LIMIT):
+            self.control.say("fail", ANY_ALLOCATION, number)
+            result = operation()
+            counts, place = self.control.read()
+            self.control.say("fail", ANY_ALLOCATION, 0)
+            place = fault_injection.without_plumbing(place)
+            judge(place, result)
+            if not counts[ANY_ALLOCATION][1]:
+                return places
+            places.append(place)
+        raise lib.Failure(f"still faults after {LIMIT}")
+
+
+class Calls:
+    """Each call of a function that a module imports."""
+
+    def __init__(self, control, module):
+        self.control, self.module = control, module
+        self.sites, self.reached = {}, set()
+
+    def __enter__(self):
+        self.sites, unknown = call_sites.of(imports(self.module))
+        if unknown:
+            raise lib.Failure("call_sites.py does not know how these fail: " + ", ".join(unknown))
+        self.armed = self.control.armed(
+            [(site.function, self.module, site.value, *site.flags) for site in self.sites.values()])
+        self.armed.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self.armed.__exit__(*exception)
+
+    def each(self, operation, undo=lambda: None, expected=None, least=1):
+        """Does the operation with each call failing in turn. An `operation` fails by OSError.
+
+        `expected` says for a function with which errors it may end, "0" if it may succeed, where that
+        is not what call_sites.py says. Returns a line for the report."""
+        chosen = next(iter(self.sites))
+        self.control.say("fail", chosen, 0)
+        operation()
+        counts, _ = self.control.read()
+        undo()
+        faults, names, wrong = 0, [], []
+        for function, (calls, _) in counts.items():
+            site = self.sites[function]
+            allowed = (expected or {}).get(function, (site.error,))
+            if not calls:
+                continue
+            names.append(function + (f" x{calls}" if calls > 1 else ""))
+            for number in range(1, calls + 1):
+                self.control.say("fail", function, number)
+                result = 0
+                try:
+                    operation()
+                except OSError as error:
+                    result = error.errno
+                seen, place = self.control.read()
+                self.control.say("fail", function, 0)
+                undo()
+                if not seen[function][1]:
+                    continue  # Traffic: this time there were fewer.
+                faults += 1
+                self.reached.add(function)
+                name = name_of(result) if result else "0"
+                if name not in allowed:
+                    wrong.append(f"{name} instead of {' or '.join(allowed)} when call {number} of "
+                                 f"{function} failed: " + " < ".join(place[:4]))
+        if wrong:
+            raise lib.Failure("; ".join(wrong))
+        if faults < least:
+            raise lib.Failure(f"only {faults} calls failed")
+        return f"{faults} calls failed: {', '.join(names) or 'none'}"
+
+    def account(self, unreached):
+        """Which calls were not reached: none but those that have a reason in `unreached`, a list of
+        (regular expression, reason)."""
+        missing = []
+        for function in sorted(self.sites.keys() - self.reached):
+            reason = next((why for pattern, why in unreached if re.fullmatch(pattern, function)), None)
+            lib.diag(f"not reached: {function}: {reason or 'no reason is known'}")
+            if not reason:
+                missing.append(function)
+        for pattern, _ in unreached:
+            stale = [function for function in self.reached if re.fullmatch(pattern, function)]
+            if stale:
+                lib.diag(f"reached, although a reason says why not: {', '.join(stale)}")
+        if missing:
+            raise lib.Failure("not reached: " + ", ".join(missing))
+
+
+def imports(module):
+    """The symbols that a module takes from the kernel."""
+    done = subprocess.run(["nm", "--undefined-only", "--format=just-symbols",
+                           f"{lib.MODULES}/{module}.ko"], check=True, capture_output=True, text=True)
+    return sorted(set(done.stdout.split()))
