@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# subjects: rtl8139_rs
+# kernels: debug
+# timeout: 400
+# leak-scan: yes
+# log: NETDEV WATCHDOG: timed out
+"""Each allocation fails once that is made on the way through the driver where no system call waits for
+it: in its poll, in its transmit function, in its timers and its work. Each frame is there, or it is
+counted as dropped, and the next one gets through."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+import cases
+from calls import generated
+from faults import ready, works_again
+from frames import Tap, flood, frame
+from link import cable
+from nic import OURS, SilentWire, lib, wait_for
+from pktgen import generator
+from recovery import COMMAND, RECEIVER, WATCHDOG, resets
+
+sys.path.insert(0, lib.HERE)
+# pylint: disable=wrong-import-position
+import fail_call
+import fault_injection
+
+SOL_PACKET, PACKET_STATISTICS = 263, 6
+SO_TIMESTAMPING, TX_SOFTWARE, SOFTWARE, MSG_ERRQUEUE = 37, 1 << 1, 1 << 4, 0x2000
+
+
+def report(what, places, least):
+    lib.diag(fault_injection.summary(what, places, OURS))
+    assert len(places) >= least, f"{what}: only {len(places)} faults"
+
+
+def lost_by(tap):
+    """How many frames the socket could not take, since the last call."""
+    return struct.unpack("=II", tap.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+
+
+def receiving(wire):
+    """The poll finds no memory for a frame: `rx_dropped`. What others do with it is theirs to count."""
+    ready(wire)
+    works_again(wire)
+    # Short packets have memory of their own; of that of long ones there is a stock.
+    for length, count in ((60, 1), (1514, 24)):
+        data, losses = frame(wire.dut.mac, wire.peer.mac, length, 5), []
+        with Tap(wire.peer, 0) as out, Tap(wire.dut) as heard:
+            heard.drain()
+
+            def one():
+                before = wire.dut.counters()["rx_dropped"]
+                out.send(data)
+
+                def fate():
+                    found = (heard.receive(0.02) is not None,
+                             wire.dut.counters()["rx_dropped"] - before, lost_by(heard))
+                    return found if any(found) else None
+                return wait_for("the frame or its drop", fate)
+
+            def receive():
+                return [sum(column) for column in zip(*(one() for _ in range(count)))]
+
+            def judge(place, fates):
+                # A fault that costs less than a packet is none for the frame, and what others do with the
+                # frame is theirs to count.
+                lib.equal(count, sum(fates), "arrived, rx_dropped or tp_drops")
+                own = any("napi_alloc_skb" in name for name in place)
+                lib.require(own or not fates[1], "the driver drops for no other reason")
+                losses.append(fates[1])
+
+            report(f"receive {length} bytes", wire.allocations.each(receive, judge), 1)
+        lib.require(any(losses), "a fault costs a frame")
+    works_again(wire)
+
+
+def sending(wire):
+    """A frame whose time is wanted leaves, with or without its time."""
+    ready(wire)
+    works_again(wire)
+    data = frame(wire.peer.mac, wire.dut.mac, 600, 6)
+    with Tap(wire.dut, 0) as out, Tap(wire.peer) as heard:
+        out.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, TX_SOFTWARE | SOFTWARE)
+
+        def send():
+            out.send(data)
+            assert heard.receive(5), "the frame did not arrive"
+            try:
+                out.socket.recvmsg(2048, 1024, MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            return True
+
+        def judge(place, stamped):
+            # Not each fault costs the time: a slab that could not get its pages gets fewer.
+            lib.require(place or stamped, "the time of a frame without a fault")
+            times.append(stamped)
+
+        times = []
+        report("send with a time", wire.allocations.each(send, judge), 1)
+        lib.require(not all(times), "a fault costs a time")
+
+
+def sending_what_others_keep(wire):
+    """No memory for a packet of one's own: `tx_dropped`."""
+    ready(wire)
+    works_again(wire)
+    with generator(wire) as tell, Tap(wire.peer, 0x0800) as heard:
+        for text in ("count 2", "clone_skb 100", "delay 200000", "pkt_size 300", "dst 10.8.13.9",
+                     "dst_mac " + ":".join(f"{byte:02x}" for byte in wire.peer.mac)):
+            tell(text)
+
+        def judge(place, result):
+            lib.equal(2, sum(result), "arrived, or tx_dropped")
+            lib.require(place or not result[1], "nothing is lost without a fault")
+            losses.append(result[1])
+
+        losses = []
+        report("send a packet that others have", wire.allocations.each(
+            lambda: generated(wire, heard, 2), judge), 1)
+        lib.require(any(losses), "a fault costs a frame")
+
+
+def link_changes(wire):
+    """The cable is pulled and plugged: the carrier follows, whatever fails."""
+    ready(wire)
+    works_again(wire)
+
+    def change():
+        for plugged in (False, True):
+            cable("nic0", plugged)
+            wait_for("the carrier to follow", lambda up=plugged: wire.dut.carrier() == up)
+
+    report("link", wire.allocations.each(change, lambda *_: None), 0)
+    works_again(wire)
+
+
+def changed_by_others(wire):
+    """What `ip` and `ethtool` ask by netlink: done, or refused, and then as before."""
+    ready(wire)
+    works_again(wire)
+    for words in (("ip", "link", "set", "dev", wire.dut.name, "mtu", "1400"),
+                  ("ip", "link", "set", "dev", wire.dut.name, "mtu", "1500"),
+                  ("ethtool", "-K", wire.dut.name, "rx-all", "on"),
+                  ("ethtool", "-K", wire.dut.name, "rx-all", "off"),
+                  ("ethtool", "-r", wire.dut.name)):
+        def change(words=words):
+            return subprocess.run(words, capture_output=True, check=False).returncode
+
+        def judge(place, status, words=words):
+            assert place or not status, f"{' '.join(words)}: status {status} without a fault"
+
+        report(" ".join(words), wire.allocations.each(change, judge), 0)
+    works_again(wire)
+
+
+def recovering(wire):
+    """The watchdog has the work reset a chip that does not send: it sends again, whatever fails."""
+    if not os.environ.get("RPACKET_FULL"):
+        raise lib.Skip("takes the watchdog's time: make test-full")
+    ready(wire)
+    works_again(wire)
+    data = frame(wire.peer.mac, wire.dut.mac, 200, 1)
+
+    def recover():
+        before = resets(wire)
+        with Tap(wire.peer) as heard, flood(wire.dut, data, 0.05, 1):
+            wait_for("frames to arrive", heard.receive)
+            wire.card.poke(COMMAND, 1, RECEIVER)
+            wait_for("a reset", lambda: resets(wire) > before, WATCHDOG)
+            wait_for("frames to arrive again", lambda: heard.receive(0.2), WATCHDOG)
+
+    report("recovery", wire.allocations.each(recover, lambda *_: None), 0)
+    works_again(wire)
+
+
+class FaultyWire(SilentWire):
+    """The wire on a kernel whose allocations fail."""
+
+    def __enter__(self):
+        if not fault_injection.available():
+            raise lib.Skip("this kernel injects no faults")
+        wire = super().__enter__()
+        try:
+            self.control = fail_call.Control()
+            self.control.__enter__()
+            self.allocations = fail_call.Allocations(self.control, OURS)
+            self.allocations.__enter__()
+        except BaseException:
+            self.close()
+            raise
+        return wire
+
+    def __exit__(self, *exception):
+        self.allocations.__exit__(*exception)
+        self.control.__exit__(*exception)
+        super().__exit__(*exception)
+
+
+if __name__ == "__main__":
+    cases.main(receiving, sending, sending_what_others_keep, link_changes, changed_by_others,
+               recovering, wire=FaultyWire)
