@@ -10,6 +10,8 @@
 is the right one, nothing is left behind, and the next try works."""
 
 import contextlib
+import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -22,10 +24,14 @@ from nic import DUT4, SilentWire, ip, lib, wait_for
 
 sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
+import fail_call
 import fault_injection as faults
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFMTU, SIOCSIFHWADDR = 0x8913, 0x8914, 0x8922, 0x8924
-IFF_UP = 1
+SIOCGMIIPHY, SIOCGMIIREG, SIOCETHTOOL = 0x8947, 0x8948, 0x8946
+IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
+# ETHTOOL_*: settings, driver, registers, message level, link, statistics.
+GET_SETTINGS, SET_SETTINGS, GET_DRIVER, GET_REGISTERS, GET_LINK, GET_STATISTICS = 1, 2, 3, 4, 10, 0x1D
 # Not all say that memory is short: the PCI core calls a region busy that it could not note, the driver
 # core refuses a device whose name it could not copy.
 PROBE_ERRORS = ("ENOMEM", "ENOBUFS", "EBUSY", "EINVAL", "EFAULT")
@@ -52,9 +58,17 @@ class Requests:
     def __call__(self, command, data=bytes(24)):
         return fcntl.ioctl(self.socket, command, struct.pack("16s24s", self.name, data))[16:]
 
-    def up(self, up=True):
+    def flag(self, flag, on):
         flags, = struct.unpack_from("=H", self(SIOCGIFFLAGS))
-        self(SIOCSIFFLAGS, struct.pack("=H22x", flags | IFF_UP if up else flags & ~IFF_UP))
+        self(SIOCSIFFLAGS, struct.pack("=H22x", flags | flag if on else flags & ~flag))
+
+    def up(self, up=True):
+        self.flag(IFF_UP, up)
+
+    def ethtool(self, command, data):
+        """An ethtool command on a buffer that begins with its number."""
+        struct.pack_into("=I", data, 0, command)
+        self(SIOCETHTOOL, struct.pack("=Q16x", ctypes.addressof(data)))
 
 
 def works_again(wire):
@@ -65,6 +79,35 @@ def works_again(wire):
             out.send(data)
             return heard.receive(0.5)
         wait_for("a frame that gets through", arrives, 20)
+
+
+def loading(wire):
+    """The module is loaded: its driver is registered, or nothing is."""
+    file = f"{lib.MODULES}/{wire.subject}.ko"
+
+    def load():
+        try:
+            fail_call.insmod(file)
+        except OSError as error:
+            return error.errno
+        fail_call.rmmod(wire.subject)
+        return 0
+
+    def judge(place, result):
+        assert result in ((0, errno.ENOMEM) if place else (0,)), (
+            f"{errno.errorcode[result]} when this failed: {' < '.join(place[:6])}")
+
+    wire.card.unbind()
+    wire.card.override("none")
+    fail_call.rmmod(wire.subject)
+    try:
+        with fail_call.Control() as control, \
+                fail_call.Allocations(control, wire.subject, "task") as allocations:
+            report("load", allocations.each(load, judge), 3)
+    finally:
+        wire.card.override(None)
+        wire.card.bind(wire.subject)
+    works_again(wire)
 
 
 def probing(wire):
@@ -105,6 +148,47 @@ def settings(wire):
                                  ("ENOMEM", "EFAULT"),
                                  lambda command=command, old=old: requests(command, old)), 0)
     assert wire.dut.mac == mac
+    for what, flag in (("promiscuous", IFF_PROMISC), ("all groups", IFF_ALLMULTI)):
+        report(what, faults.each(lambda flag=flag: requests.flag(flag, True), ("ENOMEM", "EFAULT"),
+                                 lambda flag=flag: requests.flag(flag, False)), 0)
+    works_again(wire)
+
+
+def asking(wire):
+    """What ethtool and MII tools ask, and the link settings."""
+    ready(wire)
+    requests = Requests(wire.dut.name)
+    data = ctypes.create_string_buffer(4096)
+    for what, command in (("settings", GET_SETTINGS), ("the same set", SET_SETTINGS),
+                          ("driver", GET_DRIVER), ("link", GET_LINK)):
+        report(what, faults.each(lambda command=command: requests.ethtool(command, data),
+                                 ("ENOMEM", "EFAULT")), 0)
+    for what, command, size in (("registers", GET_REGISTERS, 1024), ("statistics", GET_STATISTICS, 64)):
+        struct.pack_into("=III", data, 0, 0, 0, size)
+        report(what, faults.each(lambda command=command: requests.ethtool(command, data),
+                                 ("ENOMEM", "EFAULT")), 0)
+    for what, command in (("transceiver", SIOCGMIIPHY), ("its register", SIOCGMIIREG)):
+        report(what, faults.each(lambda command=command: requests(command), ("ENOMEM", "EFAULT")), 0)
+    works_again(wire)
+
+
+def closing(wire):
+    """The interface goes down with frames under way: nothing of it can fail."""
+    ready(wire)
+    requests = Requests(wire.dut.name)
+    data = frame(wire.peer.mac, wire.dut.mac, 1000, 1)
+
+    def down():
+        requests.up(False)
+
+    def up():
+        wire.dut.set("up")
+        with Tap(wire.dut, 0) as out:
+            for _ in range(4):
+                out.send(data)
+
+    up()
+    report("down", faults.each(down, ("ENOMEM", "EFAULT"), up), 0)
     works_again(wire)
 
 
@@ -155,4 +239,4 @@ class FaultyWire(SilentWire):
 
 
 if __name__ == "__main__":
-    cases.main(probing, opening, settings, sending, listening, wire=FaultyWire)
+    cases.main(probing, opening, settings, asking, sending, listening, closing, loading, wire=FaultyWire)

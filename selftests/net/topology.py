@@ -48,9 +48,14 @@ class Namespace:
         os.close(self.fd)
 
 
+def enter_bare():
+    """Puts the calling process into a fresh namespace: one system call."""
+    os.unshare(CLONE_NEWNET)
+
+
 def enter_new():
     """Puts the calling process into a fresh namespace with a silent, running lo."""
-    os.unshare(CLONE_NEWNET)
+    enter_bare()
     for which in ("default", "lo"):
         try:
             with open(
