@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 
-from vm_trace import Accesses
+from vm_trace import Accesses, Instructions
 
 TREE = "/rpacket"
 CACHE = "/cache"
@@ -112,6 +112,7 @@ class Guest:
         self.sockets = tempfile.mkdtemp(prefix="vm")
         self.qmp = Qmp(f"{self.sockets}/monitor")
         self.accesses = Accesses(self.qmp, self.trace)
+        self.instructions = Instructions(self.qmp, folder, self.trace)
         self._serve("beat", self._on_beat)
         self._serve("qmp", self._on_qmp)
 
@@ -146,6 +147,10 @@ class Guest:
                 answer = self.accesses.begin()
             elif request.get("execute") == "count-end":
                 answer = self.accesses.end(request.get("arguments", {}).get("name"))
+            elif request.get("execute") == "profile-begin":
+                answer = self.instructions.begin()
+            elif request.get("execute") == "profile-end":
+                answer = self.instructions.end()
             elif request.get("execute") not in GUEST_MAY:
                 answer = {"error": {"desc": f"{request.get('execute')}: not for guests"}}
             else:

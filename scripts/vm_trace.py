@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Counts what a guest does to its devices: each access to a register, as QEMU's trace events tell it.
+"""Looks over a guest's shoulder: counts its accesses to registers, lists the instructions it executes.
+
+Accesses are what QEMU's trace events tell.
 
 The guest says when to count (scripts/guest/qmp: count-begin, count-end); in between QEMU writes a line
 for each access into a file, which is read at the end. Counting costs time, but no access more.
@@ -50,3 +52,36 @@ class Accesses:
                     found[region][f"{kind} {int(address, 16) & 0xff:#04x}/{size}"] += 1
         os.truncate(self.path, 0)
         return {"return": found}
+
+
+class Instructions:
+    """The instructions that a guest executes, one after the other, by their addresses.
+
+    The guest says when (scripts/guest/qmp: profile-begin, profile-end). What QEMU has logged in between is
+    left to who asked for it: a line for each instruction, `Trace CPU: ... [.../ADDRESS/...]`."""
+
+    def __init__(self, qmp, folder, usual):
+        self.qmp, self.folder, self.usual, self.number = qmp, folder, usual, 0
+
+    def _monitor(self, *lines):
+        for line in lines:
+            answer = self.qmp.command({"execute": "human-monitor-command",
+                                       "arguments": {"command-line": line}})
+            if "error" in answer or answer.get("return", "").strip():
+                return {"error": {"desc": f"{line}: {answer}"}}
+        return {"return": {}}
+
+    def _path(self):
+        return f"{self.folder}/instructions-{self.number}.log"
+
+    def begin(self):
+        """From now on instructions are logged, and executed one by one, which is slow."""
+        if not self.usual:
+            return {"error": {"desc": "nothing can be logged without scripts/vm --trace"}}
+        self.number += 1
+        return self._monitor(f"logfile {self._path()}", "one-insn-per-tb on", "log exec,nochain")
+
+    def end(self):
+        """Where the log is."""
+        answer = self._monitor("log none", "one-insn-per-tb off", f"logfile {self.usual}")
+        return answer if "error" in answer else {"return": {"log": self._path()}}

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 import baseline
 import counted
+import functions
 import page
 import report
 import sizes
@@ -21,7 +22,7 @@ from figures import Counts
 from guest import TREE, say
 
 OUT = f"{TREE}/build/bench"
-PARTS = ("registers", "instructions", "rates", "loss", "sizes")
+PARTS = ("registers", "instructions", "profile", "rates", "loss", "sizes")
 
 
 def write(name, columns, rows):
@@ -59,6 +60,8 @@ def run(part):
         return [[list(key), values] for key, values in counts.values.items()]
     if part == "rates":
         return [*timed.driver_rates(), *timed.family_rates(), *timed.latency()]
+    if part == "profile":
+        return functions.rows()
     return list(timed.losses()) if part == "loss" else sizes.rows()
 
 
@@ -96,11 +99,13 @@ def show():
     write("ratios.csv", timed.RATIO_COLUMNS, ratios)
     write("loss.csv", timed.LOSS_COLUMNS, losses)
     write("sizes.csv", sizes.COLUMNS, memory)
+    write("profile.csv", functions.COLUMNS, kept("profile"))
     everything = (machine(), counts, ratios, losses, memory)
     with open(f"{OUT}/report.md", "w", encoding="utf-8") as file:
         file.write("<!-- SPDX-License-Identifier: GPL-2.0 -->\n<!-- Made by `make bench`. -->\n"
                    "# What a packet costs: the figures\n\n")
         file.writelines(report.markdown(*everything))
+        file.writelines(report.functions(kept("profile")))
     with open(f"{OUT}/report.html", "w", encoding="utf-8") as file:
         file.write(page.html(*everything))
     return counts

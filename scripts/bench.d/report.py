@@ -150,6 +150,22 @@ def markdown(machine, counts, ratios, losses, sizes):
     yield from steadiness(counts)
 
 
+def functions(found):
+    """Where the paths of the families differ."""
+    from functions import differences  # pylint: disable=import-outside-toplevel
+    if not found:
+        return
+    yield "\n## Where the paths of the packet sockets differ\n\n"
+    yield ("Instructions for a packet in each function, of all that were executed; functions in which the two "
+           "differ by less than 3 are left out. C helpers are inlined into the functions of af_rpacket.\n\n")
+    for workload in dict.fromkeys(row["workload"] for row in found):
+        rows, ours, theirs = differences(found, workload, *FAMILIES)
+        yield f"\n### {workload}\n\n"
+        yield from table(("function", *FAMILIES), (
+            ("all of the system call", number(ours, 1), number(theirs, 1)),
+            *((f"`{name}`", number(a, 1), number(b, 1)) for name, a, b in rows)))
+
+
 def steadiness(counts):
     from counted import is_total  # pylint: disable=import-outside-toplevel
     repeats = list(counts.repeats(is_total))

@@ -3,11 +3,13 @@
  * What a packet costs on its way through a packet socket, in nanoseconds of the guest's clock.
  * Under `scripts/vm --icount` that clock counts instructions: one is one nanosecond.
  *
- * usage: packet_path ROUNDS SIZE FAMILY:OUT:IN...
+ * usage: packet_path ROUNDS|profile SIZE FAMILY:OUT:IN...
  *
  * OUT and IN are the two ends of a veth, one pair for each family. The families take turns
  * within each round, every second round in the opposite order. Prints "WORKLOAD FAMILY TIME...":
- * for each round the time by packet.
+ * for each round the time by packet. With `profile` QEMU logs the instructions of a second round,
+ * of few packets (`scripts/vm --trace`), and what is printed is "WORKLOAD FAMILY ANSWER", QEMU's
+ * answer with the place of the log.
  *
  *   syscall   a system call that does nothing (by call)
  *   nobody    AF_PACKET sends, and nobody receives
@@ -20,6 +22,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -34,6 +37,7 @@
 
 #define MOST_ROUNDS 1000
 #define PACKETS 250
+#define PROFILED 10
 #define BATCH 32
 #define PROBE 0x88b5
 #define FAMILIES 4
@@ -46,7 +50,8 @@ struct subject {
 };
 
 static struct subject subjects[FAMILIES];
-static int count, rounds, size;
+static int count, rounds, size, packets = PACKETS;
+static bool profile;
 static unsigned char frame[2048];
 
 static void die(const char *what)
@@ -84,7 +89,7 @@ static long now(void)
 
 static void send_all(int fd)
 {
-	for (int i = 0; i < PACKETS; i++)
+	for (int i = 0; i < packets; i++)
 		if (send(fd, frame, size, 0) != size)
 			die("send");
 }
@@ -94,7 +99,7 @@ static void receive_all(int fd)
 	static unsigned char data[2048];
 	struct sockaddr_ll from;
 
-	for (int i = 0; i < PACKETS; i++) {
+	for (int i = 0; i < packets; i++) {
 		struct iovec iov = { data, sizeof(data) };
 		struct msghdr message = {
 			.msg_name = &from, .msg_namelen = sizeof(from),
@@ -111,7 +116,7 @@ static void receive_batches(int fd)
 	static unsigned char data[BATCH][2048];
 	struct mmsghdr messages[BATCH] = { };
 	struct iovec iov[BATCH];
-	int left = PACKETS;
+	int left = packets;
 
 	for (int i = 0; i < BATCH; i++) {
 		iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
@@ -129,7 +134,7 @@ static void receive_batches(int fd)
 
 static void nothing_all(void)
 {
-	for (int i = 0; i < PACKETS; i++)
+	for (int i = 0; i < packets; i++)
 		syscall(SYS_getppid);
 }
 
@@ -165,10 +170,49 @@ static void end_hook(struct subject *subject)
 		die("the filter let something in");
 }
 
+/* Asks what carries requests to QEMU (scripts/guest/qmp); returns its answer, a line of JSON. */
+static const char *ask(const char *what)
+{
+	static char answer[512];
+	static int port = -1;
+	size_t length = 0;
+
+	if (port < 0)
+		port = open("/dev/virtio-ports/rpacket.qmp", O_RDWR);
+	if (port < 0 || dprintf(port, "{\"execute\": \"%s\"}\n", what) < 0)
+		die("rpacket.qmp");
+	do {
+		if (length == sizeof(answer) - 1 || read(port, answer + length, 1) != 1)
+			die("rpacket.qmp");
+	} while (answer[length++] != '\n');
+	answer[length] = 0;
+	return answer;
+}
+
+/* One round that is logged, after one that is not. */
+static void log_instructions(const char *name, void (*before)(struct subject *),
+			     void (*work)(struct subject *), void (*after)(struct subject *))
+{
+	packets = PROFILED;
+	for (int j = 0; j < count; j++) {
+		before(&subjects[j]);
+		work(&subjects[j]);
+		after(&subjects[j]);
+		before(&subjects[j]);
+		ask("profile-begin");
+		work(&subjects[j]);
+		printf("%s %d %s", name, subjects[j].family, ask("profile-end"));
+		after(&subjects[j]);
+	}
+	fflush(stdout);
+}
+
 /* Times `work`, with `before` done before it and `after` after it, untimed. */
 static void measure(const char *name, void (*before)(struct subject *),
 		    void (*work)(struct subject *), void (*after)(struct subject *))
 {
+	if (profile)
+		return log_instructions(name, before, work, after);
 	for (int i = 0; i < rounds; i++) {
 		for (int j = 0; j < count; j++) {
 			struct subject *subject = &subjects[i & 1 ? count - 1 - j : j];
@@ -177,7 +221,7 @@ static void measure(const char *name, void (*before)(struct subject *),
 			before(subject);
 			began = now();
 			work(subject);
-			subject->times[i] = (double)(now() - began) / PACKETS;
+			subject->times[i] = (double)(now() - began) / packets;
 			after(subject);
 		}
 	}
@@ -192,11 +236,12 @@ static void measure(const char *name, void (*before)(struct subject *),
 
 int main(int argc, char **argv)
 {
-	rounds = argc > 3 ? atoi(argv[1]) : 0;
+	profile = argc > 3 && !strcmp(argv[1], "profile");
+	rounds = profile ? 1 : argc > 3 ? atoi(argv[1]) : 0;
 	size = argc > 3 ? atoi(argv[2]) : 0;
 	count = argc - 3;
 	if (rounds < 1 || rounds > MOST_ROUNDS || size < 60 || size > 1514 || count > FAMILIES) {
-		fprintf(stderr, "usage: packet_path ROUNDS SIZE FAMILY:OUT:IN...\n");
+		fprintf(stderr, "usage: packet_path ROUNDS|profile SIZE FAMILY:OUT:IN...\n");
 		return 2;
 	}
 	memset(frame, 0xff, 6);

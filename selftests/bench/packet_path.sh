@@ -3,9 +3,9 @@
 # What a packet costs in either family and in null_family.ko, on a veth each: see packet_path.c. In a
 # VM of `scripts/vm --icount` the times are instructions.
 #
-# usage: packet_path.sh ROUNDS SIZE
-#
-# Prints "path SIZE WORKLOAD FAMILY TIME..."
+# usage: packet_path.sh ROUNDS SIZE     prints "path SIZE WORKLOAD FAMILY TIME..."
+#        packet_path.sh profile SIZE    prints "path SIZE WORKLOAD FAMILY {"return": {"log": PATH}}",
+#                                       and writes the kernel's symbols to build/bench/kallsyms
 set -euo pipefail
 
 insmod "$RPACKET_MODULES/af_rpacket.ko"
@@ -29,4 +29,5 @@ for family in 25 17 12; do
 	until [ "$(cat "/sys/class/net/out$family/operstate")" = up ]; do sleep 0.1; done
 done
 sleep 1
+[ "$1" != profile ] || cat /proc/kallsyms >build/bench/kallsyms
 build/bench/packet_path "$1" "$2" "${pairs[@]}" | sed "s/^/path $2 /"
