@@ -67,6 +67,8 @@ FALLIBLE = {site.function: site for site in (
 BY_THE_CRATE = {"enable_device_mem": "pci_enable_device_mem", "alloc_irq_vectors": "pci_alloc_irq_vectors"}
 
 INFALLIBLE = re.compile("|".join((
+    # Faults of the tests' own (bindings/helpers/registers.c), in kernels that inject them.
+    r"debugfs_\w+", r"fault_create_debugfs_attr", r"should_fail",
     # Locks, read sections, time, randomness, printing, and what the compiler and the sanitizers call.
     r"_raw_(spin_lock|spin_unlock|write_lock|write_unlock)\w*", r"__raw_spin_lock_init",
     r"mutex_\w+", r"__rcu_read_(un)?lock", r"rcu_\w+", r"call_rcu", r"\w+_state_synchronize_rcu",

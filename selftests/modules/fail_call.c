@@ -14,11 +14,12 @@
  *
  * /sys/kernel/debug/fail_call takes one command a write:
  *
- *	add FUNCTION MODULE VALUE [through] [task|elsewhere] [drops]
+ *	add FUNCTION MODULE VALUE [through] [except=CALLER] [task|elsewhere] [drops]
  *	fail FUNCTION N		the N-th call from now on (0: none); all counts begin anew
  *	clear
  *
- * Without `through` the caller itself must be code of the module. `task` is the task that has
+ * Without `through` the caller itself must be code of the module; with `except` no call counts that
+ * comes on the way through that function as well. `task` is the task that has
  * written last, `elsewhere` all else: softirqs, other tasks. `drops` frees the packet that is the
  * first argument, for a function that does so also when it fails.
  *
@@ -47,6 +48,7 @@ struct site {
 	struct kprobe probe;
 	char function[KSYM_NAME_LEN];
 	char module[MODULE_NAME_LEN + 3]; /* as a symbol shows it, " [name]" */
+	char except[KSYM_NAME_LEN];
 	long value;
 	bool through, task, elsewhere, drops;
 	atomic_t calls;
@@ -117,13 +119,19 @@ static unsigned int callers(const struct site *site, struct pt_regs *regs, unsig
 
 static bool on_the_way(const struct site *site, const unsigned long *entries, unsigned int count)
 {
+	char name[KSYM_SYMBOL_LEN];
+	bool found = false;
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		if (in_module(site, entries[i]))
-			return true;
+		found |= in_module(site, entries[i]);
+		if (!site->except[0])
+			continue;
+		symbol_of(entries[i], name);
+		if (str_has_prefix(name, site->except))
+			return false;
 	}
-	return false;
+	return found;
 }
 
 static void record(const unsigned long *entries, unsigned int count)
@@ -214,6 +222,8 @@ static int add(char *words)
 			site->elsewhere = true;
 		else if (!strcmp(word, "drops"))
 			site->drops = true;
+		else if (str_has_prefix(word, "except="))
+			strscpy(site->except, word + strlen("except="));
 		else
 			err = -EINVAL;
 	}
