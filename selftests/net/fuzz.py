@@ -25,7 +25,7 @@ from packet import ETH_P_ALL, PROBE, bind, open_socket
 from topology import Pair
 from twin import Injector, drain, probe
 
-SEED = int(os.environ.get("SEED", int.from_bytes(os.urandom(4))))
+SEED = int(os.environ.get("SEED") or int.from_bytes(os.urandom(4)))
 # Each process makes calls for so many seconds, and at least so many of them.
 TIME, CALLS = 10, 1000
 # Looks whether a process has ended, and leaves it to be waited for.
