@@ -143,6 +143,11 @@ impl Up {
             if stray != 0 {
                 hw.bar.write_reg(regs::ISR::from(stray));
             }
+            // And what is known but not enabled cannot have interrupted, unless the chip has another
+            // mask than it should have; then, too, it would interrupt for ever.
+            if events & intr_mask::KNOWN_EVENTS != 0 {
+                write_mask(hw, Some(enabled));
+            }
             return stray != 0;
         }
         // One write, before the poll looks at the ring: what comes later latches again.

@@ -271,6 +271,25 @@ fn a_stray_event_is_acknowledged() {
     }
 }
 
+/// A mask that somebody else has opened, while the driver waits for its poll.
+#[test]
+fn a_mask_that_was_opened_is_closed_again() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    // The second interrupt finds the poll scheduled, and masks.
+    for _ in 0..2 {
+        machine.peer_sends(100);
+        assert!(machine.interrupt());
+    }
+    assert_eq!(machine.hardware.card.chip().mask(), 0);
+    machine.peer_sends(100);
+    machine.hardware.card.chip().enable(0x7fff);
+    machine.bounded(|dev| dev.interrupt());
+    assert_eq!(machine.hardware.card.chip().mask(), 0);
+    machine.settle();
+    assert!(machine.works());
+}
+
 /// No event, reported for ever, keeps the machine from everything else.
 #[test]
 fn no_stuck_event_is_an_interrupt_storm() {
