@@ -416,6 +416,7 @@ impl driver::Operations for Nic<'_> {
             match self.health() {
                 Health::Well => up.renew(&self.hw),
                 Health::Stopped => {
+                    rx.distrust();
                     napi.schedule_work(RESET);
                     return Verdict::Done;
                 }

@@ -60,6 +60,8 @@ use kernel::{
 pub(crate) struct Rx {
     ring: RxRing,
     memory: Coherent<[u8]>,
+    /// The chip was found stopped: what is in the ring, and where it says it is, is not to be believed.
+    stale: bool,
     /// What the receiver accepts now.
     filter: Filter,
     /// When the interface went up; the beginning of the time that the ring is told.
@@ -72,6 +74,7 @@ impl Rx {
         Ok(Self {
             ring: RxRing::new(),
             memory: Coherent::zeroed_slice(dev, rx_ring::BUFFER_LEN, GFP_KERNEL)?,
+            stale: false,
             filter: Filter::station(),
             epoch: Instant::now(),
         })
@@ -94,14 +97,25 @@ impl Rx {
     /// Counts what is in the ring of a receiver that was stopped at `end`, a value of CBR, and
     /// [clears](Self::clear) it.
     pub(crate) fn abandon(&mut self, nic: &Nic<'_>, end: u16) {
-        let bytes = self.ring.give_up(end);
-        nic.counters.rx_discarded_bytes.add(bytes.into());
+        // Where a chip is that was reset says nothing of what it had received.
+        if !self.stale {
+            let bytes = self.ring.give_up(end);
+            nic.counters.rx_discarded_bytes.add(bytes.into());
+        }
         self.clear();
+    }
+
+    /// The chip has lost its way, and is to be reset. Until it has been started again nothing is
+    /// received: an old frame would be taken for a new one.
+    pub(crate) fn distrust(&mut self) {
+        self.ring.forget();
+        self.stale = true;
     }
 
     /// Follows a chip whose receiver has just been started with `filter`.
     pub(crate) fn restart(&mut self, filter: Filter) {
         self.ring.restart();
+        self.stale = false;
         self.filter = filter;
     }
 
@@ -132,6 +146,9 @@ impl Nic<'_> {
     /// Receives what is in the ring, up to the budget.
     pub(crate) fn receive(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, notes: &Notes) -> Verdict {
         self.count_overflows(notes.events);
+        if rx.stale {
+            return Verdict::Done;
+        }
         // A poll that nobody asked for looks at the ring, unless it goes on with what it has seen.
         let unprompted = notes.is_unprompted() && rx.ring.is_drained();
         rx.ring.note(notes.concerns_rx() || unprompted);
@@ -147,6 +164,11 @@ impl Nic<'_> {
                 // The one read of the batch. It also orders what follows after what the chip has
                 // written before it moved on.
                 rx.ring.observe(self.hw.bar.read(regs::CBR).into_raw());
+                // Frames that no interrupt has told of: or the position is that of a chip that was reset.
+                if unprompted && !rx.ring.is_drained() && self.hw.health() == Health::Stopped {
+                    rx.distrust();
+                    napi.schedule_work(nic::RESET);
+                }
             }
             if rx.ring.is_drained() {
                 break;
@@ -225,11 +247,12 @@ impl Nic<'_> {
         let filter = rx.filter;
         if self.hw.health() == Health::Stopped {
             // It was reset, and knows no address of memory any more.
+            rx.distrust();
             napi.schedule_work(nic::RESET);
-        } else {
-            self.hw
-                .restart_receiver(filter, |end| rx.abandon(self, end));
+            return;
         }
+        self.hw
+            .restart_receiver(filter, |end| rx.abandon(self, end));
         rx.restart(filter);
     }
 
