@@ -314,7 +314,9 @@ def kunit_suite(account, kernel):
     """The suites that our modules carry: they run when the modules are loaded, and report in the
     kernel log as KTAP."""
     log = f"{RESULTS}/kunit.log"
-    script = "rm -f build/results/kunit.log; " + "".join(
+    if os.path.exists(log):
+        os.unlink(log)
+    script = "".join(
         f"echo 'rpacket: kunit {module}' >/dev/kmsg; insmod $RPACKET_MODULES/{module}.ko; sleep 1; "
         for module in MODULES) + "dmesg >build/results/kunit.log"
     print(f"# {kernel}: KUnit; {account.times.elapsed():.0f} s until now", flush=True)
@@ -356,6 +358,10 @@ def kunit_suite(account, kernel):
             account.add("kunit", f"{module}: its suites report", module, kernel, "fail",
                         VM_STATUS.get(status, "no suite reported"))
             print(f"    # no KUnit suite of {module} reported", flush=True)
+    if status:
+        failed += 1
+        account.add("kunit", "the VM runs them", MODULES[0], kernel, "fail",
+                    VM_STATUS.get(status, f"status {status}"))
     # A report of a sanitizer is a failure even when every case says ok.
     guilty = guilty_lines(lines[next((i for i, l in enumerate(lines) if "rpacket: kunit" in l), 0):], None)
     if guilty:
