@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
 # kernels: debug
-# debug: chosen
 # timeout: 400
 # leak-scan: yes
 # log: FAULT_INJECTION|Call Trace:|page allocation failure|ref_tracker_dir_debugfs

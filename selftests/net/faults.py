@@ -3,7 +3,6 @@
 #
 # subjects: af_rpacket
 # kernels: debug
-# debug: chosen
 # timeout: 300
 # leak-scan: yes
 # log: FAULT_INJECTION|Call Trace:|page allocation failure
