@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # qtest: yes
+# full: yes
 # timeout: 420
 # log: NETDEV WATCHDOG
 """The card forgets, under traffic in both directions: a mask, an event, its receiver or transmitter, its
@@ -51,15 +52,18 @@ def received_or_counted(traffic, restarts, missed_alone=0):
     assert 0 <= sent - counted <= restarts * BURST + missed_alone, "the books do not balance"
 
 
-def sent_or_counted(traffic, unnoticed=0):
-    """What our driver has sent is at the peer, or in one of the counters of the two."""
+def sent_or_counted(traffic, unnoticed=0, least=100):
+    """What our driver has sent is at the peer, or in one of the counters of the two.
+
+    QEMU's e1000 does not clear its count of missed frames when it is read, so the peer counts what it has
+    missed again every two seconds: it says whether frames were missed there, and how many at most."""
     sent, errors = traffic.moved("dut", "tx_packets"), traffic.moved("dut", "tx_errors")
     got, missed = traffic.moved("peer", "rx_packets"), traffic.moved("peer", "rx_missed_errors")
     lib.diag(f"{sent} frames from the card: {got} received, {missed} missed by the peer's card, "
              f"{errors} counted as not sent")
-    assert sent > 100, "there was no traffic"
+    assert sent > least, "there was no traffic"
     # A reset cannot know what became of the frames that the card had; it counts them as lost.
-    assert 0 <= got + missed + errors - sent <= unnoticed, "the books do not balance"
+    assert -unnoticed <= sent - got - errors <= missed, "the books do not balance"
 
 
 def traffic_alone(stage):
@@ -104,7 +108,8 @@ def events_that_are_acknowledged_by_somebody_else(stage):
         for _ in range(200):
             stage.card.poke(ISR, 2, 0xFFFF)
     received_or_counted(traffic, 0)
-    sent_or_counted(traffic)
+    # A lost event of the transmitter stops it until the watchdog looks.
+    sent_or_counted(traffic, least=20)
     # And the last event, on a quiet wire: found by the clock.
     with Tap(stage.dut) as sink:
         for _ in range(5):
