@@ -23,6 +23,7 @@ class Result:
     reason: str = ""
 
 
+# TODO is a directive of TAP: a failure that is not counted.
 TAP = re.compile(r"^(ok|not ok)\b ?(\d*) ?(?:- )?(.*?)(?: ?# (SKIP|XFAIL|TODO)\b:? ?(.*))?$")
 WORDS = re.compile(r"^(PASS|FAIL|SKIP|XFAIL): +(.*)$")
 VERDICT = re.compile(r"^TEST: (.*?)\s+\[ *(OK|FAIL|SKIP|XFAIL) *\]$")
