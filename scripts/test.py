@@ -29,6 +29,7 @@ from upstream import catalogue  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
 VM_STATUS = {
+    250: "the kernel complained after the tests' end",
     251: "the VM could not be started", 252: "the VM did not boot", 253: "the guest hung",
     254: "the kernel crashed", 124: "the VM ran out of time", 143: "the VM was ended",
 }

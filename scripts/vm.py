@@ -24,6 +24,9 @@ import time
 
 from vm_trace import Accesses, Instructions
 
+sys.path.insert(0, "/rpacket/selftests")
+from kernel_log import guilty_lines  # noqa: E402
+
 TREE = "/rpacket"
 CACHE = "/cache"
 STATE = f"{TREE}/build/vm"
@@ -31,7 +34,7 @@ VIRTME_RUN = "/opt/virtme-ng/bin/virtme-run"
 ATTEMPTS = 3
 KEEP = 12
 
-NOT_STARTED, NO_BOOT, HUNG, PANIC, TIMEOUT = 251, 252, 253, 254, 124
+COMPLAINED, NOT_STARTED, NO_BOOT, HUNG, PANIC, TIMEOUT = 250, 251, 252, 253, 254, 124
 
 # What ends a guest. A report that leaves the kernel running (a warning, lockdep, KASAN) is for the
 # test that caused it to see in the kernel log.
@@ -41,6 +44,9 @@ FATAL = re.compile(
 )
 # Where its story in the log begins.
 STORY = re.compile(r"BUG:|WARNING:|Oops|kernel BUG at|Kernel panic|general protection fault|INFO: ")
+
+# What scripts/guest/start writes into the kernel log.
+END_OF_COMMAND = "rpacket: end of the command"
 
 # QMP commands that the guest may give: those that change its own hardware or look at it.
 GUEST_MAY = {
@@ -181,10 +187,14 @@ class Guest:
         shutil.rmtree(self.sockets, ignore_errors=True)
 
 
-def guilty_part(log):
+def way_down(lines):
+    """What the kernel complains of after the command's end, which no test sees."""
+    end = next((i for i, line in enumerate(lines) if line.rstrip().endswith(END_OF_COMMAND)), len(lines))
+    return guilty_lines(lines[end:], None)
+
+
+def guilty_part(lines):
     """The lines of the console from the first that tells of the trouble, at most 100."""
-    with open(log, encoding="utf-8", errors="replace") as file:
-        lines = file.read().splitlines()
     first = next((i for i, line in enumerate(lines) if FATAL.search(line)), None)
     if first is None:
         return lines[-25:]
@@ -380,19 +390,22 @@ def new_folder(command, kernel, modules, interactive=False):
     with open(f"{folder}/environment", "w", encoding="utf-8") as file:
         for name, value in environment.items():
             file.write(f"{name}={shlex.quote(value)}\n")
-    folders = sorted((os.path.join(STATE, name) for name in os.listdir(STATE)),
-                     key=os.path.getmtime)
-    for old in folders[:-KEEP]:
-        if os.path.isdir(old) and not os.path.islink(old):
-            shutil.rmtree(old, ignore_errors=True)
-    last = f"{STATE}/last"
-    if os.path.islink(last):
-        os.unlink(last)
-    try:
-        os.symlink(os.path.basename(folder), last)
-    except FileExistsError:
-        pass  # Another VM of this tree was started at the same moment.
+    for old in sorted(folders_of_runs())[:-KEEP]:
+        shutil.rmtree(old[1], ignore_errors=True)
+    # In one step, since another VM of this tree may be starting.
+    os.symlink(os.path.basename(folder), f"{folder}/last")
+    os.replace(f"{folder}/last", f"{STATE}/last")
     return folder
+
+
+def folders_of_runs():
+    """When each folder in build/vm was changed, and its path; another VM may be deleting some."""
+    for entry in os.scandir(STATE):
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield entry.stat().st_mtime, entry.path
+        except FileNotFoundError:
+            pass
 
 
 def interactive_shell(options, folder, kvm):
@@ -462,10 +475,16 @@ def main():
         shutil.copy(f"{folder}/console.log", f"{folder}/console.{attempt}.log")
     if options.log:
         shutil.copy(f"{folder}/console.log", options.log)
+    with open(f"{folder}/console.log", encoding="utf-8", errors="replace") as file:
+        console = file.read().splitlines()
+    # A test that failed may have left the kernel in a state in which it has reason to.
+    complaint = way_down(console) if status == 0 else []
+    if complaint:
+        status, reason = COMPLAINED, "the kernel complained after the command's end"
     if reason:
         sys.stdout.flush()
         say(f"{reason}; the console, kept in build/vm/{os.path.basename(folder)}/console.log, says:")
-        for line in guilty_part(f"{folder}/console.log"):
+        for line in complaint or guilty_part(console):
             print(f"    {line.rstrip()}", file=sys.stderr)
     return status
 

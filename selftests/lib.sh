@@ -58,7 +58,7 @@ ktap_header() {
 }
 
 # ktap_set_plan N: how many results there will be. Without it the plan is printed at the end, and
-# the runner notices a test that stops early by its exit status alone.
+# a test that stops early has none, which the runner notices.
 ktap_set_plan() { ktap_header; KTAP_PLAN=$1; echo "1..$1"; }
 
 ktap_pass() { ktap_header; KTAP_N=$((KTAP_N + 1)); echo "ok $KTAP_N $1"; }

@@ -224,8 +224,8 @@ class Stage(SilentWire):
 
     def balanced(self, held, lengths=(300,)):
         """All that was sent has arrived or was counted, at the latest when more frames have come: a frame
-        that claims to be longer than it is waits for them."""
-        for _ in range(20):
+        that claims to be longer than it is, up to 1800 bytes, waits for them."""
+        for _ in range(20 + 1800 // stored(min(lengths))):
             if not held.balance():
                 return
             self.send(held, 1, lengths)

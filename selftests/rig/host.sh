@@ -154,7 +154,7 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 14
+ktap_set_plan 15
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -166,6 +166,8 @@ check "so does SIGKILL, too" ends_in_the_vm KILL 137
 check "two VMs run at once" two_vms
 check "a guest that crashes ends the run" says 'sysrq triggered crash' 254 \
 	vm -- 'echo c >/proc/sysrq-trigger; sleep 1000'
+check "what the kernel says after the command is judged" says 'WARNING: on the way down' 250 \
+	vm -- 'printf "rpacket: end of the command\n" >/dev/kmsg; echo "WARNING: on the way down" >/dev/kmsg'
 check "a guest that hangs ends the run" says 'no sign of life' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "each boot is counted" a_boot_is_counted

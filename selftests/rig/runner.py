@@ -33,6 +33,8 @@ CASES = [
     ("what upstream excuses is not passed", "echo 1..1\necho 'ok 1 it works # XFAIL slow'", 0,
      [("fail", "it works")]),
     ("a test without results fails", "exit 0", 1, [("fail", "results")]),
+    ("a test that ends before it says how many results there are fails",
+     "echo ok 1 it works", 1, [("fail", "none came")]),
     ("a missing case fails", "echo 1..2\necho ok 1 one", 1, [("fail", "2 planned, 1 came")]),
     ("a bad exit status fails", GOOD + "exit 7", 1, [("fail", "7, yet no result")]),
     ("a failed case with status 0 fails", "echo 1..1\necho not ok 1 it works", 1,
