@@ -84,7 +84,7 @@ impl Tx {
     pub(crate) fn abandon(&mut self, nic: &Nic<'_>) {
         if self.slots.in_flight() > 0 {
             let status = AllStatus::new(nic.hw.bar.read(regs::TSAD).into_raw());
-            let lost = self.slots.abandon(status);
+            let lost = self.slots.abandon(status, |done| nic.account(done));
             nic.counters.tx_lost.add(lost.into());
         }
     }
@@ -133,6 +133,35 @@ impl Nic<'_> {
         };
         tx_slots::reap(&mut tx.slots, &mut port);
     }
+
+    /// Counts what became of a frame.
+    fn account(&self, done: Done) {
+        let counters = &self.counters;
+        match done.outcome {
+            Outcome::Sent => {}
+            Outcome::Underrun => counters.tx_underruns.increment(),
+            Outcome::Aborted => counters.tx_aborted.increment(),
+        }
+        // ORDERING: Relaxed. The worst that a stale value costs is the count of a collision.
+        if done.outcome != Outcome::Aborted && !self.half_duplex.load(Relaxed) {
+            return;
+        }
+
+        // In half duplex a second read for each frame: only its own register counts collisions.
+        if let Some(location) = regs::TSD::try_at(done.slot.index()) {
+            let tsd = self.hw.bar.read(location);
+            counters.collisions.add(tsd.collisions().get().into());
+            if tsd.out_of_window() {
+                counters.tx_window_errors.increment();
+            }
+            if tsd.out_of_window() || done.outcome == Outcome::Aborted {
+                counters.tx_errors.increment();
+            }
+            if done.outcome == Outcome::Aborted && tsd.carrier_lost() {
+                counters.tx_carrier_errors.increment();
+            }
+        }
+    }
 }
 
 /// What the policy drives.
@@ -162,31 +191,7 @@ impl Port for ChipPort<'_, '_, '_> {
     }
 
     fn done(&mut self, done: Done) {
-        let counters = &self.nic.counters;
-        match done.outcome {
-            Outcome::Sent => {}
-            Outcome::Underrun => counters.tx_underruns.increment(),
-            Outcome::Aborted => counters.tx_aborted.increment(),
-        }
-        // ORDERING: Relaxed. The worst that a stale value costs is the count of a collision.
-        if done.outcome != Outcome::Aborted && !self.nic.half_duplex.load(Relaxed) {
-            return;
-        }
-
-        // In half duplex a second read for each frame: only its own register counts collisions.
-        if let Some(location) = regs::TSD::try_at(done.slot.index()) {
-            let tsd = self.nic.hw.bar.read(location);
-            counters.collisions.add(tsd.collisions().get().into());
-            if tsd.out_of_window() {
-                counters.tx_window_errors.increment();
-            }
-            if tsd.out_of_window() || done.outcome == Outcome::Aborted {
-                counters.tx_errors.increment();
-            }
-            if done.outcome == Outcome::Aborted && tsd.carrier_lost() {
-                counters.tx_carrier_errors.increment();
-            }
-        }
+        self.nic.account(done);
         if done.outcome == Outcome::Aborted {
             // The transmitter stands still until it is told to go on; the rest of its configuration
             // is in the same register.

@@ -196,11 +196,13 @@ impl TxSlots {
         };
     }
 
-    /// Gives up the frames in flight, whose state is `status`, before the chip is reset. Returns how
-    /// many of them were not sent.
-    pub(crate) fn abandon(&mut self, status: AllStatus) -> u8 {
+    /// Gives up the frames in flight, whose state is `status`, before the chip is reset. `done` is
+    /// called for those that the chip is done with; returns how many others there were.
+    pub(crate) fn abandon(&mut self, status: AllStatus, mut done: impl FnMut(Done)) -> u8 {
         if !status.is_gone() {
-            while self.pop(status).is_some() {}
+            while let Some(ended) = self.pop(status) {
+                done(ended);
+            }
         }
         let lost = self.in_flight;
         self.restart();

@@ -364,12 +364,17 @@ fn frames_that_were_sent_unseen_are_not_lost() {
         assert!(submit(&mut slots, &mut world, LEN));
     }
     world.chip_sends();
-    world.chip_sends();
-    assert_eq!(slots.abandon(AllStatus::new(world.tsad)), 1);
+    // The second one was aborted, and the third waits behind it.
+    world.tsad |= 0x0020;
+    let mut ended = Vec::new();
+    let lost = slots.abandon(AllStatus::new(world.tsad), |done| ended.push(done.outcome));
+    assert_eq!(lost, 1);
+    assert_eq!(ended, [Outcome::Sent, Outcome::Aborted]);
     assert_eq!(slots.in_flight(), 0);
 
     assert!(submit(&mut slots, &mut World::new(Limit::Never), LEN));
-    assert_eq!(slots.abandon(AllStatus::new(u16::MAX)), 1);
+    let lost = slots.abandon(AllStatus::new(u16::MAX), |_| unreachable!("it may be on its way"));
+    assert_eq!(lost, 1);
 }
 
 #[test]
