@@ -3,6 +3,8 @@
  * Commits one defect when it is loaded, on a kernel that is built to notice: what the tests of the
  * runner use to see that they would see it.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
@@ -23,6 +25,11 @@ MODULE_PARM_DESC(kind, "The defect");
 static char *device = "";
 module_param(device, charp, 0444);
 MODULE_PARM_DESC(device, "The PCI device, for dma and dma-left; the interface, for device-ref");
+
+static unsigned long lost[16];
+static int lost_count;
+module_param_array(lost, ulong, &lost_count, 0444);
+MODULE_PARM_DESC(lost, "Addresses that a leak has logged, for found");
 
 static int namespace = -1;
 module_param(namespace, int, 0444);
@@ -89,17 +96,27 @@ static void lock_left(void)
 
 /*
  * Lost for kmemleak, which finds no pointer to it. A word on a stack that nobody has written over
- * may look like one, so there are some of them.
+ * may look like one, so there are some of them. The log says where they are, for `found`.
  */
 static void leak(void)
 {
 	int i;
 
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < ARRAY_SIZE(lost); i++) {
 		void *data = kmalloc(1234, GFP_KERNEL);
 
+		pr_info("lost %px\n", data);
 		OPTIMIZER_HIDE_VAR(data);
 	}
+}
+
+/* What was lost is given back, lest a later scan finds those that an earlier one overlooked. */
+static void found(void)
+{
+	int i;
+
+	for (i = 0; i < lost_count; i++)
+		kfree((void *)lost[i]);
 }
 
 /* Ten packets in a second, as long as the module is there: what nobody sees in a short test. */
@@ -193,6 +210,7 @@ static const struct {
 	{ "lock-order", lock_order },
 	{ "lock-left", lock_left },
 	{ "leak", leak },
+	{ "found", found },
 	{ "slow-leak", slow_leak },
 	{ "dma", dma },
 	{ "dma-left", dma_left },
