@@ -193,6 +193,15 @@ def vm(kernel, command, *options):
          command])
 
 
+def vm_reason(status):
+    """What became of the last VM, with what its console says of that."""
+    try:
+        with open(f"{TREE}/build/vm/last/reason", encoding="utf-8") as file:
+            return file.read() or VM_STATUS.get(status, f"status {status}")
+    except OSError:
+        return VM_STATUS.get(status, f"status {status}")
+
+
 def vm_tests(kernel, chosen):
     """(file, subject) of the VM's tests for this run, in the order of FOLDERS and names; of those that
     a head line has chosen, if only they are to run."""
@@ -271,14 +280,12 @@ def vm_group(account, kernel, group, tests):
             file, subject = open_test
             title = file.removeprefix("selftests/")
             account.add(suite_of(title), f"{title}: the kernel survives it", subject, kernel, "fail",
-                        VM_STATUS.get(status, f"status {status}"),
-                        subject == heads.read(file).subjects[0])
-            account.top(False, title, VM_STATUS.get(status, f"status {status}"))
+                        vm_reason(status), subject == heads.read(file).subjects[0])
+            account.top(False, title, vm_reason(status))
             done += 1
         elif status in VM_STATUS or status not in (0, 1, 3):
-            account.add("vm", "the VM runs the tests", "rig", kernel, "fail",
-                        VM_STATUS.get(status, f"status {status}"))
-            account.top(False, "the VM runs the tests", VM_STATUS.get(status, f"status {status}"))
+            account.add("vm", "the VM runs the tests", "rig", kernel, "fail", vm_reason(status))
+            account.top(False, "the VM runs the tests", vm_reason(status))
             if not done:
                 return
         elif leak_scan and not scanned:
@@ -362,7 +369,7 @@ def kunit_suite(account, kernel):
     if status:
         failed += 1
         account.add("kunit", "the VM runs them", MODULES[0], kernel, "fail",
-                    VM_STATUS.get(status, f"status {status}"))
+                    vm_reason(status))
     # A report of a sanitizer is a failure even when every case says ok.
     guilty = guilty_lines(lines[next((i for i, l in enumerate(lines) if "rpacket: kunit" in l), 0):], None)
     if guilty:

@@ -25,7 +25,7 @@ import time
 from vm_trace import Accesses, Instructions
 
 sys.path.insert(0, "/rpacket/selftests")
-from kernel_log import guilty_lines  # noqa: E402
+from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
 TREE = "/rpacket"
 CACHE = "/cache"
@@ -185,6 +185,17 @@ class Guest:
 
     def close(self):
         shutil.rmtree(self.sockets, ignore_errors=True)
+
+
+def evidence(status, console, complaint):
+    """In a few words, for a table of results: what the kernel said, or where its CPUs were."""
+    if status == HUNG:
+        # From the NMI on.
+        places = re.findall(r"RIP: \d+:(\S+?)\+", "\n".join(console[-300:]))
+        return ["CPUs in " + ", ".join(places) if places else "no CPU answered an NMI"]
+    if status == COMPLAINED:
+        return [line for line in complaint if GUILTY.search(line)][:1]
+    return [line for line in console if FATAL.search(line)][:1] if status == PANIC else []
 
 
 def way_down(lines):
@@ -481,6 +492,10 @@ def main():
     complaint = way_down(console) if status == 0 else []
     if complaint:
         status, reason = COMPLAINED, "the kernel complained after the command's end"
+    if reason:
+        reason = "; ".join((reason, *evidence(status, console, complaint)))
+    with open(f"{folder}/reason", "w", encoding="utf-8") as file:
+        file.write(reason or "")
     if reason:
         sys.stdout.flush()
         say(f"{reason}; the console, kept in build/vm/{os.path.basename(folder)}/console.log, says:")

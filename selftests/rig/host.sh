@@ -168,7 +168,7 @@ check "a guest that crashes ends the run" says 'sysrq triggered crash' 254 \
 	vm -- 'echo c >/proc/sysrq-trigger; sleep 1000'
 check "what the kernel says after the command is judged" says 'WARNING: on the way down' 250 \
 	vm -- 'printf "rpacket: end of the command\n" >/dev/kmsg; echo "WARNING: on the way down" >/dev/kmsg'
-check "a guest that hangs ends the run" says 'no sign of life' 253 \
+check "a guest that hangs ends the run, and it says where" says 'no sign of life.*CPUs in .*halt' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
