@@ -15,7 +15,7 @@ HELPER_CC ?= clang-$(helper_llvm)
 HELPER_LINK ?= llvm-link-$(helper_llvm)
 HELPER_OPT ?= opt-$(helper_llvm)
 
-helper_tools := $(shell command -v $(HELPER_CC) && command -v $(HELPER_LINK) && command -v $(HELPER_OPT))
+helper_tools := $(shell type $(HELPER_CC) $(HELPER_LINK) $(HELPER_OPT) >/dev/null 2>&1 && echo y)
 INLINE_HELPERS ?= $(if $(CONFIG_FAIL_FUNCTION),n,$(if $(helper_tools),$(CONFIG_CC_IS_GCC)))
 
 helper_files = $(addprefix bindings/helpers/,$($(1)-helpers))
