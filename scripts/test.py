@@ -202,9 +202,11 @@ def vm_reason(status):
         return VM_STATUS.get(status, f"status {status}")
 
 
-def vm_tests(kernel, chosen):
+def vm_tests(kernel, chosen, compare):
     """(file, subject) of the VM's tests for this run, in the order of FOLDERS and names; of those that
-    a head line has chosen, if only they are to run."""
+    a head line has chosen, if only they are to run. With the C originals, if they are to be compared."""
+    # Those are not to be debugged.
+    compare = compare and kernel == "stock"
     for folder in FOLDERS:
         path = f"{TREE}/selftests/{folder}"
         for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
@@ -213,8 +215,7 @@ def vm_tests(kernel, chosen):
                 continue
             head = heads.read(file)
             if head.runs(kernel, chosen) and wanted(f"{folder}/{name}"):
-                # The C originals are for comparison, not to be debugged.
-                for subject in head.subjects if kernel == "stock" else head.subjects[:1]:
+                for subject in head.subjects if compare else head.subjects[:1]:
                     yield file, subject
     for file, subject in catalogue.chosen(wanted):
         if heads.read(file).runs(kernel, chosen):
@@ -296,9 +297,9 @@ def vm_group(account, kernel, group, tests):
         tests = tests[done:]
 
 
-def vm_suite(account, kernel, chosen):
+def vm_suite(account, kernel, chosen, compare):
     groups = {}
-    for file, subject in vm_tests(kernel, chosen):
+    for file, subject in vm_tests(kernel, chosen, compare):
         head = heads.read(file)
         leak_scan = kernel == "debug" and head.leak_scan
         groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
@@ -396,7 +397,8 @@ def main():
     for kernel, _, chosen in plan:
         if kernel == "debug" and wanted("kunit"):
             kunit_suite(account, kernel)
-        vm_suite(account, kernel, bool(chosen))
+        # What one has an hour for is ours.
+        vm_suite(account, kernel, bool(chosen), heads.FULL or len(plan) == 1)
     return account.finish()
 
 

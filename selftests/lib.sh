@@ -17,7 +17,8 @@
 #
 #	# subjects: LIST     what is under test; the file runs once for each, which it finds in
 #	                     $SUBJECT. The first is ours; a C original may follow, whose failures are
-#	                     recorded and do not fail the run, and which is left out on debug and rt.
+#	                     recorded and do not fail the run, and which is left out on debug and rt, and
+#	                     in `make test` unless KERNEL or TESTS is set.
 #	                     Default: rtl8139_rs in drivers/, af_rpacket in net/, rpsniff in e2e/.
 #	# kernels: LIST      stock, debug, rt (default: all); host: outside the VM, by scripts/test
 #	# debug: chosen      `make test` runs it on the debug kernel too
