@@ -239,10 +239,12 @@ def events(path):
 
 def vm_group(account, kernel, group, tests):
     """All tests of one group: in one boot, or in more when the kernel dies under one."""
-    (machine, cpus, nics, trace, qtest), leak_scan = group
+    (machine, cpus, nics, trace, icount, qtest), leak_scan = group
     options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
     if trace:
         options.append("--trace")
+    if icount:
+        options.append("--icount")
     if qtest:
         options.append("--qtest")
     if leak_scan:
@@ -274,7 +276,7 @@ def vm_group(account, kernel, group, tests):
                             event["result"], event["reason"], event["counted"],
                             event.get("expected", False))
         account.times.add("boot", kernel, f"{machine}, {cpus} CPUs, {nics or 'no cards'}"
-                          + (", counted" if trace else "") + (", kmemleak" if leak_scan else ""),
+                          + (", counted" if trace or icount else "") + (", kmemleak" if leak_scan else ""),
                           time.monotonic() - began - spent)
         if open_test:
             # The test under which the VM died.
@@ -305,6 +307,8 @@ def vm_suite(account, kernel, chosen, compare):
         groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
     if any(catalogue.test_of(file) for tests in groups.values() for file, _ in tests):
         subprocess.run([f"{TREE}/selftests/upstream/build"], check=True, stdout=sys.stderr)
+    if any(heads.read(file).icount for tests in groups.values() for file, _ in tests):
+        subprocess.run([f"{TREE}/selftests/bench/build"], check=True)
     number = total = sum(len(tests) for tests in groups.values())
     for index, (group, tests) in enumerate(groups.items(), 1):
         print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"

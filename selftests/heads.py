@@ -7,8 +7,8 @@ import re
 from upstream import catalogue
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
-KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "qtest",
-         "ruins", "debug", "full"}
+KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "icount",
+         "qtest", "ruins", "debug", "full"}
 
 # How many times longer things may take on a kernel, on emulated CPUs.
 SLOW = {"stock": 1, "rt": 2, "debug": 4}
@@ -26,6 +26,7 @@ class Head:
     leak_scan: bool
     log: str
     trace: bool
+    icount: bool
     qtest: bool
     ruins: bool
     chosen: bool
@@ -35,7 +36,7 @@ class Head:
 
     def shape(self):
         """Tests with the same shape share a boot."""
-        return (self.machine, self.cpus, self.nics, self.trace, self.qtest)
+        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest)
 
     def runs(self, kernel, chosen=False, full=FULL):
         """Whether a run on the kernel has this test: one of all tests, or of the chosen ones."""
@@ -46,7 +47,8 @@ def of_upstream(test):
     """What the head of one of the kernel's own selftests would ask for, if it had one."""
     return Head(subjects=list(test.subjects), kernels=["stock", "debug", "rt"], timeout=test.seconds + 180,
                 nics="rtl8139,e1000", machine="q35", cpus=test.cpus, leak_scan=False, log=test.log, trace=False,
-                qtest=False, ruins=False, chosen=False, full=not test.short, command=[catalogue.RUN, test.name])
+                icount=False, qtest=False, ruins=False, chosen=False, full=not test.short,
+                command=[catalogue.RUN, test.name])
 
 
 def read(path):
@@ -72,6 +74,7 @@ def read(path):
         leak_scan=found.get("leak-scan") == "yes",
         log=found.get("log", ""),
         trace=found.get("trace") == "yes",
+        icount=found.get("icount") == "yes",
         qtest=found.get("qtest") == "yes",
         ruins=found.get("ruins") == "yes",
         chosen=found.get("debug") == "chosen",

@@ -29,6 +29,7 @@
 #	# machine: pc        for hot-plug (default q35)
 #	# cpus: N            (default 2)
 #	# trace: yes         accesses to registers can be counted (scripts/vm --trace)
+#	# icount: yes        time is counted in instructions, on one CPU (scripts/vm --icount)
 #	# qtest: yes         memory and registers can be changed behind the kernel's back
 #	                     (selftests/qtest.py; scripts/vm --qtest)
 #	# ruins: yes         the kernel is not fit for another test afterwards
