@@ -10,7 +10,8 @@ interrupts, than selftests/bench/budgets.csv allows. QEMU counts them; `make ben
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "bench")]
 # pylint: disable=wrong-import-position
 import budgets
 import registers

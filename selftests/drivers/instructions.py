@@ -12,8 +12,9 @@ import os
 import subprocess
 import sys
 
-BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench")
-sys.path.insert(0, BENCH)
+HERE = os.path.dirname(os.path.abspath(__file__))
+BENCH = os.path.join(HERE, "..", "bench")
+sys.path[:0] = [os.path.join(HERE, ".."), BENCH]
 # pylint: disable=wrong-import-position
 import budgets
 from nic import OURS, lib

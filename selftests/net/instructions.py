@@ -19,7 +19,7 @@ import budgets
 import lib
 
 OURS, THEIRS = "25", "17"
-ROUNDS, SIZE = 7, 60
+ROUNDS, SIZE = 15, 60
 # The path is subtracted of which this one is the continuation.
 BEFORE = {"queue": "hook"}
 
