@@ -15,8 +15,9 @@ EXPLAINED = ("MemFree", "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", 
              "Percpu", "SecPageTables")
 # Objects: those of packets, sockets, devices, namespaces and files.
 SLABS = ("skbuff_head_cache", "skbuff_small_head", "skbuff_fclone_cache", "skbuff_ext_cache",
-         "sock_inode_cache", "RPACKET", "PACKET", "net_namespace", "kmalloc-64", "kmalloc-128", "kmalloc-192",
-         "kmalloc-256", "kmalloc-512", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k", "kmalloc-8k")
+         "sock_inode_cache", "filp", "dentry", "RPACKET", "PACKET", "net_namespace", "kmalloc-64",
+         "kmalloc-128", "kmalloc-192", "kmalloc-256", "kmalloc-512", "kmalloc-1k", "kmalloc-2k",
+         "kmalloc-4k", "kmalloc-8k")
 REFERENCES = ("sockets_rpacket", "refcnt_rtl8139_rs", "refcnt_af_rpacket", "namespaces", "devices",
               "device_references", "descriptors")
 COLUMNS = ("seconds", "round", "quiet", *MEMORY, "Other", *SLABS, *REFERENCES)
