@@ -15,6 +15,7 @@
 //! | [`eeprom`] | where the address comes from |
 //! | [`mii`], [`mdio`] | the link; the bus of a transceiver outside |
 //! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
+//! | [`recovery`] | how the card is, its place on the bus included, and what is done if it is not well |
 //! | [`gate`], [`intr_mask`] | what the handler leaves for the poll; when the chip may interrupt |
 //! | [`rx`], [`rx_ring`], [`rx_filter`] | receiving; headers and position in the ring; addresses |
 //! | [`tx`], [`tx_slots`] | sending; the slots, and when to look at them |
@@ -55,6 +56,8 @@ mod mii;
 mod missed;
 #[path = "rtl8139_rs/nic.rs"]
 mod nic;
+#[path = "rtl8139_rs/recovery.rs"]
+mod recovery;
 #[path = "rtl8139_rs/regs.rs"]
 mod regs;
 #[path = "rtl8139_rs/rx.rs"]

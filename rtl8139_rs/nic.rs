@@ -11,7 +11,6 @@ use super::{
     counters::Counters,
     gate::Up,
     hw::{
-        Health,
         Hw,
         Memory,
         Transceiver, //
@@ -20,6 +19,11 @@ use super::{
     mdio,
     mii,
     missed::Missed,
+    recovery::{
+        BUS_ERROR,
+        GONE,
+        RESET, //
+    },
     regs,
     rx::Rx,
     rx_filter::{
@@ -68,10 +72,7 @@ use crate::{
 };
 use kernel::{
     device::Bound,
-    io::{
-        register,
-        Io, //
-    },
+    io::Io,
     new_spinlock_irq, pci,
     prelude::*,
     sync::{
@@ -83,12 +84,6 @@ use kernel::{
     },
 };
 
-/// The chip is to be reset, to recover.
-pub(crate) const RESET: Events = Events::bit::<0>();
-/// The chip has reported an error on the bus.
-const BUS_ERROR: Events = Events::bit::<1>();
-/// The device has ceased to answer.
-const GONE: Events = Events::bit::<2>();
 /// The link is to be looked at.
 const LINK: Events = Events::bit::<3>();
 
@@ -108,21 +103,6 @@ const FCS_LEN: u32 = 4;
 
 /// For how long a frame may stay in its slot, in milliseconds.
 const WATCHDOG_MS: u32 = 6000;
-
-register! {
-    /// The command register in configuration space.
-    PCI_COMMAND(u16) @ 0x04 {
-        /// The device may read and write memory.
-        2:2 master => bool;
-        /// The device answers in its memory regions.
-        1:1 memory => bool;
-    }
-
-    /// The status register in configuration space; a written one clears.
-    PCI_STATUS(u16) @ 0x06 {
-        15:0 value;
-    }
-}
 
 /// The count of missed frames, and whether the register may be read.
 struct MissedFrames {
@@ -234,58 +214,6 @@ impl<'bound> Nic<'bound> {
             netdev_info!(dev, "link down\n");
             dev.carrier_off();
         }
-    }
-
-    /// How the card is: the chip, and its place on the bus.
-    fn health(&self) -> Health {
-        let command = self.pdev().config_space().read(PCI_COMMAND);
-        if command.into_raw() == u16::MAX {
-            Health::Gone
-        } else if !command.memory() || !command.master() {
-            Health::Stopped
-        } else {
-            self.hw.health()
-        }
-    }
-
-    /// Gives the card its place on the bus again, if it has lost that.
-    fn restore_place(&self) {
-        let config = self.pdev().config_space();
-        let command = config.read(PCI_COMMAND);
-        if !command.memory() || !command.master() {
-            config.write_reg(command.with_memory(true).with_master(true));
-        }
-    }
-
-    /// Clears and reports the error that the bus has noted.
-    fn clear_bus_error(&self) {
-        let config = self.pdev().config_space();
-        let status = config.read(PCI_STATUS);
-        config.write_reg(status);
-        dev_err!(
-            self.pdev(),
-            "error on the bus, status {:#06x}\n",
-            status.into_raw()
-        );
-    }
-
-    /// Resets the chip, with all frames in flight.
-    fn recover(&self, cx: &mut Locked<'_, Self>) {
-        self.counters.resets.increment();
-        self.restore_place();
-        if let Err(error) = cx.restart() {
-            netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
-            if self.health() == Health::Gone {
-                self.give_up(cx);
-            }
-        }
-    }
-
-    /// Hides a card that is not there any more from the stack.
-    fn give_up(&self, cx: &mut Locked<'_, Self>) {
-        netdev_err!(cx.dev(), "the device does not answer any more\n");
-        cx.dev().carrier_off();
-        cx.detach();
     }
 
     /// What the receiver is to accept.
@@ -410,22 +338,8 @@ impl driver::Operations for Nic<'_> {
             napi.schedule_work(GONE);
             return Verdict::Done;
         }
-        if notes.tick || notes.filter.is_some() {
-            // What else is read of a chip that does not answer is no truth: a position in the ring, say.
-            // And one that was reset knows no address of memory, so it must not be made to receive.
-            match self.health() {
-                Health::Well => up.renew(&self.hw),
-                Health::Stopped => {
-                    rx.distrust();
-                    napi.schedule_work(RESET);
-                    return Verdict::Done;
-                }
-                Health::Gone => {
-                    up.note_gone(&self.hw);
-                    napi.schedule_work(GONE);
-                    return Verdict::Done;
-                }
-            }
+        if (notes.tick || notes.filter.is_some()) && !self.is_well(up, rx, napi) {
+            return Verdict::Done;
         }
         if notes.events & bits::LINK_CHANGE != 0 {
             if self.hw.polls_link() {
@@ -487,14 +401,7 @@ impl driver::Operations for Nic<'_> {
     fn work(&self, cx: &mut Locked<'_, Self>, up: &Up, events: Events) {
         // The interface may have been started again since.
         if events.contains(GONE) && up.is_gone() {
-            // A single word of all ones may be the bus's, not the card's.
-            self.restore_place();
-            if self.health() == Health::Gone {
-                self.give_up(cx);
-            } else {
-                self.recover(cx);
-            }
-            return;
+            return self.recover_or_give_up(cx);
         }
         if events.contains(LINK) {
             self.check_link(cx.dev());

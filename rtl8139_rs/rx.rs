@@ -14,10 +14,8 @@ use super::{
     gate::Notes,
     hw::Health,
     intr_mask::bits,
-    nic::{
-        self,
-        Nic, //
-    },
+    nic::Nic,
+    recovery::RESET,
     regs,
     rx_filter::{
         self,
@@ -167,7 +165,7 @@ impl Nic<'_> {
                 // Frames that no interrupt has told of: or the position is that of a chip that was reset.
                 if unprompted && !rx.ring.is_drained() && self.hw.health() == Health::Stopped {
                     rx.distrust();
-                    napi.schedule_work(nic::RESET);
+                    napi.schedule_work(RESET);
                 }
             }
             if rx.ring.is_drained() {
@@ -248,7 +246,7 @@ impl Nic<'_> {
         if self.hw.health() == Health::Stopped {
             // It was reset, and knows no address of memory any more.
             rx.distrust();
-            napi.schedule_work(nic::RESET);
+            napi.schedule_work(RESET);
             return;
         }
         self.hw

@@ -24,6 +24,8 @@ pub(crate) mod mii;
 pub(crate) mod missed;
 #[path = "../../../rtl8139_rs/nic.rs"]
 pub(crate) mod nic;
+#[path = "../../../rtl8139_rs/recovery.rs"]
+pub(crate) mod recovery;
 #[path = "../../../rtl8139_rs/regs.rs"]
 pub(crate) mod regs;
 #[path = "../../../rtl8139_rs/rx.rs"]
