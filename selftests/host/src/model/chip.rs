@@ -2,9 +2,9 @@
 
 //! The RTL8139 in its classic mode, as the driver sees it from the bus.
 //!
-//! Registers answer at their width only, configuration is locked, the receiver copies frames with
-//! header and check sequence into the ring, the transmitter takes the slots in turn. What the two
-//! kinds of chips do differently is [`Kind`]. Whatever no driver may do is noted as a violation.
+//! The receiver copies frames with header and check sequence into the ring, the transmitter takes the
+//! slots in turn. What the two kinds of chips do differently is [`Kind`]. Whatever no driver may do is
+//! noted as a violation.
 //!
 //! The chip tells the truth unless [`Chip::lies`] say otherwise.
 
@@ -26,6 +26,8 @@ use std::sync::{
     Mutex,
     MutexGuard, //
 };
+
+mod registers;
 
 const RING: usize = RING_LEN as usize;
 
@@ -399,144 +401,6 @@ impl Chip {
             | bits(12, bit::TSD_OK);
         word as u16
     }
-
-    // ---- Registers ----
-
-    fn reset(&mut self) {
-        self.cr = 0;
-        self.imr = 0;
-        self.isr = 0;
-        self.rcr = 0;
-        self.tcr &= 0x7cc0_0000;
-        self.tsd = [bit::TSD_OWN; 4];
-        self.queued.clear();
-        self.next = 0;
-        self.stands = false;
-        self.cbr = 0;
-        self.begin_ring();
-        self.resetting = if self.lies.reset_hangs { usize::MAX } else { 2 };
-    }
-
-    fn write_cr(&mut self, value: u8) {
-        if value & bit::CR_RESET != 0 {
-            return self.reset();
-        }
-        let starts = value & bit::CR_RECEIVE != 0 && self.cr & bit::CR_RECEIVE == 0;
-        self.cr = value & (bit::CR_RECEIVE | bit::CR_TRANSMIT);
-        if starts {
-            self.begin_ring();
-        }
-    }
-
-    fn answer(&mut self, offset: usize, width: usize) -> u32 {
-        match (offset, width) {
-            (0x00 | 0x04, 4) => self.idr[offset / 4],
-            (0x08 | 0x0c, 4) => self.mar[offset / 4 - 2],
-            (0x10 | 0x14 | 0x18 | 0x1c, 4) => self.tsd[offset / 4 - 4],
-            (0x20 | 0x24 | 0x28 | 0x2c, 4) => self.tsa[offset / 4 - 8],
-            (0x30, 4) => self.rbstart,
-            (0x37, 1) => {
-                let reset = self.resetting > 0;
-                self.resetting = self
-                    .resetting
-                    .saturating_sub(usize::from(!self.lies.reset_hangs));
-                let empty = u8::from(self.cbr == self.read);
-                u32::from(self.cr | empty | if reset { bit::CR_RESET } else { 0 })
-            }
-            (0x38, 2) => (self.read as u32).wrapping_sub(16) & 0xffff,
-            (0x3a, 2) => match self.lies.cbr.take() {
-                Some(cbr) => cbr.into(),
-                None => self.cbr as u32,
-            },
-            (0x3c, 2) => self.imr.into(),
-            (0x3e, 2) => {
-                self.breathe();
-                (self.isr | self.lies.stuck).into()
-            }
-            (0x40, 4) => self.tcr,
-            (0x44, 4) => self.rcr,
-            (0x4c, 4) => self.mpc,
-            (0x50, 1) => u32::from(self.cr9346 & !1) | u32::from(self.eeprom_answers()),
-            (0x52, 1) => self.config[0].into(),
-            (0x58, 1) => 0xd0 | (u32::from(!self.link) << 2),
-            (0x59, 1) => self.config[1].into(),
-            (0x5a, 1) => self.config[2].into(),
-            (0x5c, 2) => self.mulint.into(),
-            (0x60, 2) => match self.lies.tsad.take() {
-                Some(tsad) => tsad.into(),
-                None if self.hides && self.imr & bit::ISR_TX_OK != 0 => {
-                    self.hides = false;
-                    0
-                }
-                None => self.tsad().into(),
-            },
-            (0x62 | 0x64 | 0x66 | 0x68 | 0x6a, 2) => self.phy[(offset - 0x62) / 2].into(),
-            _ => {
-                self.violation(format!("a read of {width} bytes at {offset:#x}"));
-                0
-            }
-        }
-    }
-
-    fn eeprom_answers(&self) -> bool {
-        use crate::driver::eeprom::Wires;
-        // The wire is pulled up.
-        let mut memory = self.eeprom.clone();
-        self.lies.deaf_eeprom || memory.sense()
-    }
-
-    fn take(&mut self, offset: usize, width: usize, value: u32) {
-        use crate::driver::eeprom::{State, Wires};
-        match (offset, width) {
-            (0x00 | 0x04 | 0x52 | 0x59 | 0x5a | 0x62, _) if !self.is_unlocked() => {
-                self.violation(format!("a write to {offset:#x}, which is locked"));
-            }
-            (0x00 | 0x04, 4) => self.idr[offset / 4] = value,
-            (0x08 | 0x0c, 4) => self.mar[offset / 4 - 2] = value,
-            (0x10 | 0x14 | 0x18 | 0x1c, 4) => self.kick(offset / 4 - 4, value),
-            (0x20 | 0x24 | 0x28 | 0x2c, 4) => self.tsa[offset / 4 - 8] = value,
-            (0x30, 4) => self.rbstart = value,
-            (0x37, 1) => self.write_cr(value as u8),
-            (0x38, 2) => {
-                self.read = (value as usize + 16) % RING;
-                if self.read % 4 != 0 {
-                    self.violation(format!("CAPR is {value:#x}"));
-                }
-            }
-            (0x3c, 2) => self.imr = value as u16,
-            (0x3e, 2) => self.isr &= !(value as u16),
-            (0x40, 4) => {
-                self.stands &= value & 1 == 0;
-                self.tcr = (self.tcr & 0x7cc0_0000) | (value & !0x7cc0_0001);
-            }
-            (0x44, 4) => {
-                if value & bit::RCR_NOWRAP == 0 || (value >> 11) & 3 != 2 {
-                    self.violation(format!("the ring is another one: RCR is {value:#x}"));
-                }
-                self.rcr = value;
-                if self.kind == Kind::Qemu {
-                    self.begin_ring();
-                }
-            }
-            (0x4c, 4) => self.mpc = 0,
-            (0x50, 1) => {
-                self.cr9346 = value as u8;
-                let bit = |n: u32| (value >> n) & 1 != 0;
-                self.eeprom.drive(State {
-                    select: bit(3),
-                    clock: bit(2),
-                    data: bit(1),
-                });
-            }
-            (0x52, 1) => self.config[0] = value as u8,
-            (0x59, 1) => self.config[1] = value as u8,
-            (0x5a, 1) => self.config[2] = value as u8,
-            (0x5b, 1) => self.running = value as u8 != b'H',
-            (0x5c, 2) => self.mulint = value as u16,
-            (0x62 | 0x66, 2) => self.phy[(offset - 0x62) / 2] = value as u16,
-            _ => self.violation(format!("a write of {width} bytes at {offset:#x}")),
-        }
-    }
 }
 
 fn header(status: u16, stored: u16) -> [u8; 4] {
@@ -600,41 +464,6 @@ impl Registers for Card {
         chip.accesses += 1;
         if !chip.lies.gone {
             chip.take(offset, width, value);
-        }
-    }
-}
-
-/// Configuration space: the command register, and the status with an error on the bus to be cleared.
-pub(crate) struct Config(Mutex<[u32; 2]>);
-
-impl Config {
-    const COMMAND: usize = 0x04;
-    const STATUS: usize = 0x06;
-
-    /// Of a card that answers in its memory regions, and may read and write memory.
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new([0x0007, 0xa290]))
-    }
-}
-
-impl Registers for Config {
-    fn read(&self, offset: usize, width: usize) -> u32 {
-        assert_eq!(width, 2);
-        let [command, status] = *self.0.lock().unwrap();
-        match offset {
-            Self::COMMAND => command,
-            Self::STATUS => status,
-            _ => panic!("nobody reads {offset:#x}"),
-        }
-    }
-
-    fn write(&self, offset: usize, width: usize, value: u32) {
-        assert_eq!(width, 2);
-        let [command, status] = &mut *self.0.lock().unwrap();
-        match offset {
-            Self::COMMAND => *command = value,
-            Self::STATUS => *status &= !value,
-            _ => panic!("nobody writes {offset:#x}"),
         }
     }
 }

@@ -8,11 +8,11 @@
 
 use super::chip::{
     Card,
-    Config,
     Fate,
     Kind,
     MAC, //
 };
+use super::config::Config;
 use super::lie::Lie;
 use crate::{
     driver::{
