@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `rtl8139_rs`: one file for each module of pure logic, and two that run all of the driver
-//! against the model of the chip.
+//! Tests of `rtl8139_rs`: one file for each module of pure logic, and those that run all of the
+//! driver against the model of the chip.
 
 mod chip;
 mod eeprom;
@@ -11,6 +11,7 @@ mod mdio;
 mod mii;
 mod missed;
 mod oracle;
+mod recovery;
 mod rx_filter;
 mod rx_ring;
 mod truthful_chip;

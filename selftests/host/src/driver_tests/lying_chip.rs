@@ -18,6 +18,7 @@ use crate::model::chip::{
 };
 use crate::model::lie::Lie;
 use crate::model::machine::{
+    proven,
     Hardware,
     Machine, //
 };
@@ -45,6 +46,9 @@ fn lie_beside_the_ring() -> impl Strategy<Value = Lie> {
         (1usize..6).prop_map(Lie::Late),
         Just(Lie::ResetHangs),
         Just(Lie::ReceiverStops),
+        Just(Lie::TransmitterStands),
+        Just(Lie::LosesMask),
+        Just(Lie::BusError),
         Just(Lie::LosesPosition),
         any::<u32>().prop_map(Lie::Missed),
         Just(Lie::StaleCbr),
@@ -173,14 +177,6 @@ proptest! {
         // A chip that was told to send a slot that it had not sent yet complains rightly.
         machine.check_memory();
     }
-}
-
-/// A machine whose interface is up and has worked.
-fn proven(hardware: &Hardware) -> Machine<'_> {
-    let mut machine = Machine::up(hardware);
-    machine.settle();
-    assert!(machine.works());
-    machine
 }
 
 #[test]

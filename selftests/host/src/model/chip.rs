@@ -9,6 +9,7 @@
 //! The chip tells the truth unless [`Chip::lies`] say otherwise.
 
 use super::{
+    config::Config,
     eeprom::Memory,
     lie::Lies, //
 };
@@ -55,6 +56,8 @@ mod bit {
     pub(super) const ISR_TX_ERR: u16 = 1 << 3;
     pub(super) const ISR_OVERFLOW: u16 = 1 << 4;
     pub(super) const ISR_LINK: u16 = 1 << 5;
+    pub(super) const ISR_FIFO: u16 = 1 << 6;
+    pub(super) const ISR_SYSTEM_ERROR: u16 = 1 << 15;
 }
 
 /// Whose habits the chip has.
@@ -93,6 +96,7 @@ pub(crate) enum Fate {
 pub(crate) struct Chip {
     kind: Kind,
     bus: Bus,
+    place: Config,
     pub(crate) lies: Lies,
     idr: [u32; 2],
     mar: [u32; 2],
@@ -135,7 +139,7 @@ pub(crate) struct Chip {
 }
 
 impl Chip {
-    fn new(kind: Kind, bus: Bus) -> Self {
+    fn new(kind: Kind, bus: Bus, place: Config) -> Self {
         let words = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
         let mut rom = [0u16; 10];
         rom[0] = 0x8129;
@@ -145,6 +149,7 @@ impl Chip {
         Self {
             kind,
             bus,
+            place,
             lies: Lies::default(),
             idr: [
                 u32::from_le_bytes([MAC[0], MAC[1], MAC[2], MAC[3]]),
@@ -258,6 +263,27 @@ impl Chip {
         self.cr &= !bit::CR_RECEIVE;
     }
 
+    /// Stops the transmitter in the middle of a frame.
+    pub(crate) fn stand_still(&mut self) {
+        self.stands = true;
+    }
+
+    /// Takes bits of the command register on the bus away.
+    pub(crate) fn lose_place(&mut self, bits: u16) {
+        self.place.lose(bits);
+    }
+
+    /// Forgets which events may interrupt.
+    pub(crate) fn lose_mask(&mut self) {
+        self.imr = 0;
+    }
+
+    /// Reports an error on the bus.
+    pub(crate) fn fail_on_the_bus(&mut self) {
+        self.place.note_error();
+        self.report(bit::ISR_SYSTEM_ERROR);
+    }
+
     /// The count of missed frames jumps.
     pub(crate) fn miss(&mut self, frames: u32) {
         self.mpc = self.mpc.wrapping_add(frames) & 0x00ff_ffff;
@@ -265,7 +291,7 @@ impl Chip {
 
     /// What the EEPROM does not lose: everything else is as after power-on.
     pub(crate) fn power_on(&mut self) {
-        let fresh = Self::new(self.kind, self.bus.clone());
+        let fresh = Self::new(self.kind, self.bus.clone(), self.place.clone());
         let before = std::mem::replace(self, fresh);
         self.wire = before.wire;
         self.accesses = before.accesses;
@@ -301,6 +327,12 @@ impl Chip {
         let on = self.cr & bit::CR_RECEIVE != 0 && self.running && self.link && !self.lies.gone;
         if !on || !self.lets_through(frame) {
             return Fate::Ignored;
+        }
+        if !self.place.is_master() {
+            // It stays in the FIFO, where there is no room for another one.
+            self.mpc = (self.mpc + 1) & 0x00ff_ffff;
+            self.report(bit::ISR_FIFO);
+            return Fate::Missed;
         }
         let total = (frame.len() + 8).next_multiple_of(4);
         let room = (self.read + RING - self.cbr) % RING;
@@ -358,7 +390,8 @@ impl Chip {
 
     /// Sends the next frame, if there is one. Returns whether it did.
     pub(crate) fn send(&mut self) -> bool {
-        if self.stands || self.lies.silent || self.lies.gone || self.cr & bit::CR_TRANSMIT == 0 {
+        let able = self.cr & bit::CR_TRANSMIT != 0 && self.place.is_master();
+        if !able || self.stands || self.lies.silent || self.lies.gone {
             return false;
         }
         let Some(slot) = self.queued.pop_front() else {
@@ -427,9 +460,9 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    pub(crate) fn new(kind: Kind, bus: Bus) -> Self {
+    pub(crate) fn new(kind: Kind, bus: Bus, place: Config) -> Self {
         Self {
-            chip: Mutex::new(Chip::new(kind, bus)),
+            chip: Mutex::new(Chip::new(kind, bus, place)),
             shared: false.into(),
             moment: SpinLockIrq::unlocked(()),
         }
@@ -456,13 +489,20 @@ impl Registers for Card {
         if chip.lies.gone {
             return u32::MAX;
         }
+        if !chip.place.has_memory() {
+            // What nobody answers is read as all ones from a bus, and as zero in QEMU.
+            return match chip.kind {
+                Kind::Silicon => u32::MAX,
+                Kind::Qemu => 0,
+            };
+        }
         chip.answer(offset, width)
     }
 
     fn write(&self, offset: usize, width: usize, value: u32) {
         let mut chip = self.chip();
         chip.accesses += 1;
-        if !chip.lies.gone {
+        if !chip.lies.gone && chip.place.has_memory() {
             chip.take(offset, width, value);
         }
     }

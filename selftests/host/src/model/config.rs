@@ -1,40 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Configuration space of the card.
+//! Configuration space of the card: its place on the bus, which it can lose.
 
 use kernel::io::Registers;
-use std::sync::Mutex;
+use std::sync::{
+    Arc,
+    Mutex,
+    MutexGuard, //
+};
 
-/// The command register, and the status with an error on the bus to be cleared.
-pub(crate) struct Config(Mutex<[u32; 2]>);
+/// The bit of the command register that has the card answer in its memory region.
+pub(crate) const MEMORY: u16 = 1 << 1;
+/// That which lets it read and write memory.
+pub(crate) const MASTER: u16 = 1 << 2;
+
+/// The card was the master of a transfer that nobody answered; a bit of the status.
+const MASTER_ABORT: u16 = 1 << 13;
+/// The bits of the status that a written one clears.
+const ERRORS: u16 = 0xf900;
+
+struct Space {
+    command: u16,
+    status: u16,
+}
+
+/// The command register, and the status with an error on the bus to be cleared. Clones are the same card's.
+#[derive(Clone)]
+pub(crate) struct Config(Arc<Mutex<Space>>);
 
 impl Config {
     const COMMAND: usize = 0x04;
     const STATUS: usize = 0x06;
 
-    /// Of a card that answers in its memory regions, and may read and write memory.
+    /// Of a card that answers in its memory region, and may read and write memory.
     pub(crate) fn new() -> Self {
-        Self(Mutex::new([0x0007, 0xa290]))
+        Self(Arc::new(Mutex::new(Space {
+            command: 1 | MEMORY | MASTER,
+            status: 0x0290,
+        })))
+    }
+
+    fn space(&self) -> MutexGuard<'_, Space> {
+        self.0.lock().unwrap()
+    }
+
+    /// Whether the card answers in its memory region.
+    pub(crate) fn has_memory(&self) -> bool {
+        self.space().command & MEMORY != 0
+    }
+
+    /// Whether the card may read and write memory.
+    pub(crate) fn is_master(&self) -> bool {
+        self.space().command & MASTER != 0
+    }
+
+    /// Takes bits of the command register away.
+    pub(crate) fn lose(&self, bits: u16) {
+        self.space().command &= !bits;
+    }
+
+    /// A transfer of the card fails.
+    pub(crate) fn note_error(&self) {
+        self.space().status |= MASTER_ABORT;
+    }
+
+    /// Whether an error is noted.
+    pub(crate) fn has_error(&self) -> bool {
+        self.space().status & ERRORS != 0
     }
 }
 
 impl Registers for Config {
     fn read(&self, offset: usize, width: usize) -> u32 {
         assert_eq!(width, 2);
-        let [command, status] = *self.0.lock().unwrap();
         match offset {
-            Self::COMMAND => command,
-            Self::STATUS => status,
+            Self::COMMAND => self.space().command.into(),
+            Self::STATUS => self.space().status.into(),
             _ => panic!("nobody reads {offset:#x}"),
         }
     }
 
     fn write(&self, offset: usize, width: usize, value: u32) {
         assert_eq!(width, 2);
-        let [command, status] = &mut *self.0.lock().unwrap();
+        let value = value as u16;
         match offset {
-            Self::COMMAND => *command = value,
-            Self::STATUS => *status &= !value,
+            Self::COMMAND => self.space().command = value,
+            Self::STATUS => self.space().status &= !(value & ERRORS),
             _ => panic!("nobody writes {offset:#x}"),
         }
     }

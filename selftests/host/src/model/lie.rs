@@ -36,6 +36,14 @@ pub(crate) enum Lie {
     ResetHangs,
     /// The receiver stops by itself.
     ReceiverStops,
+    /// The transmitter stands still until it is reset or told to go on.
+    TransmitterStands,
+    /// The card loses these bits of the command register on the bus.
+    LosesPlace(u16),
+    /// The chip forgets what may interrupt.
+    LosesMask,
+    /// The chip reports an error on the bus.
+    BusError,
     /// The chip forgets how far the driver has read.
     LosesPosition,
     /// The count of missed frames jumps.
@@ -79,6 +87,10 @@ impl Chip {
             Lie::Late(reads) => self.lies.late = reads,
             Lie::ResetHangs => self.lies.reset_hangs = true,
             Lie::ReceiverStops => self.stop_receiver(),
+            Lie::TransmitterStands => self.stand_still(),
+            Lie::LosesPlace(bits) => self.lose_place(bits),
+            Lie::LosesMask => self.lose_mask(),
+            Lie::BusError => self.fail_on_the_bus(),
             Lie::LosesPosition => self.lose_position(),
             Lie::Missed(frames) => self.miss(frames),
             Lie::DeafEeprom => self.lies.deaf_eeprom = true,

@@ -48,16 +48,18 @@ const MOST_ACCESSES: usize = 3200;
 pub(crate) struct Hardware {
     bus: Bus,
     pub(crate) card: Card,
+    pub(crate) config: Config,
     device: pci::Device<Bound>,
 }
 
 impl Hardware {
     pub(crate) fn new(kind: Kind) -> Self {
-        let bus = Bus::new();
+        let (bus, config) = (Bus::new(), Config::new());
         Self {
-            card: Card::new(kind, bus.clone()),
-            device: pci::Device::new(bus.clone(), Box::new(Config::new())),
+            card: Card::new(kind, bus.clone(), config.clone()),
+            device: pci::Device::new(bus.clone(), Box::new(config.clone())),
             bus,
+            config,
         }
     }
 
@@ -370,4 +372,12 @@ impl<'a> Machine<'a> {
     pub(crate) fn has_its_own_address(&self) -> bool {
         self.dev.mac() == MAC
     }
+}
+
+/// A machine whose interface is up and has worked: three frames went each way.
+pub(crate) fn proven(hardware: &Hardware) -> Machine<'_> {
+    let mut machine = Machine::up(hardware);
+    machine.settle();
+    assert!(machine.works());
+    machine
 }
