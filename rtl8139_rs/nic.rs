@@ -282,6 +282,8 @@ impl driver::Operations for Nic<'_> {
             slots: tx.addresses()?,
         };
         let filter = up.filter();
+        // Nobody has looked after it while the interface was down.
+        self.restore_place();
         rx.clear();
         if let Err(error) = self.hw.start(&memory, &dev.mac(), filter) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
@@ -312,6 +314,8 @@ impl driver::Operations for Nic<'_> {
     }
 
     fn mask(&self, up: &Up) {
+        // A card that does not hear that it is to stop would go on to use memory that is freed.
+        self.restore_place();
         up.close(&self.hw);
     }
 

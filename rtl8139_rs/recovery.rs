@@ -69,7 +69,7 @@ impl Nic<'_> {
     }
 
     /// Gives the card its place on the bus again, if it has lost that.
-    fn restore_place(&self) {
+    pub(crate) fn restore_place(&self) {
         let config = self.pdev().config_space();
         let command = config.read(PCI_COMMAND);
         if !command.memory() || !command.master() {
@@ -112,10 +112,9 @@ impl Nic<'_> {
         }
     }
 
-    /// Resets the chip, with all frames in flight.
+    /// Resets the chip, with all frames in flight. It gets its place on the bus back on the way down.
     pub(crate) fn recover(&self, cx: &mut Locked<'_, Self>) {
         self.counters.resets.increment();
-        self.restore_place();
         if let Err(error) = cx.restart() {
             netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
             if self.health() == Health::Gone {

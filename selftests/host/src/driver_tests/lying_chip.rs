@@ -16,6 +16,7 @@ use crate::model::chip::{
     Fate,
     Kind, //
 };
+use crate::model::config::MASTER;
 use crate::model::lie::Lie;
 use crate::model::machine::{
     proven,
@@ -47,6 +48,7 @@ fn lie_beside_the_ring() -> impl Strategy<Value = Lie> {
         Just(Lie::ResetHangs),
         Just(Lie::ReceiverStops),
         Just(Lie::TransmitterStands),
+        Just(Lie::LosesPlace(MASTER)),
         Just(Lie::LosesMask),
         Just(Lie::BusError),
         Just(Lie::LosesPosition),

@@ -98,6 +98,38 @@ fn a_place_on_the_bus_that_is_lost_is_given_back() {
     }
 }
 
+/// Nobody looks after a card whose interface is down.
+#[test]
+fn a_place_on_the_bus_that_was_lost_meanwhile_is_given_back_on_the_way_up() {
+    for kind in KINDS {
+        for bits in [MEMORY, MASTER, MEMORY | MASTER] {
+            let hardware = Hardware::new(kind);
+            let mut machine = proven(&hardware);
+            machine.bounded(|dev| dev.close());
+            machine.tell(Lie::LosesPlace(bits));
+            machine.bounded(|dev| dev.open()).unwrap();
+            assert!(machine.works());
+            machine.check_manners();
+        }
+    }
+}
+
+/// A card that does not hear that it is to stop would go on to write into memory that is freed.
+#[test]
+fn a_card_that_does_not_answer_is_stopped_on_the_way_down() {
+    for kind in KINDS {
+        let hardware = Hardware::new(kind);
+        let mut machine = proven(&hardware);
+        machine.tell(Lie::LosesPlace(MEMORY));
+        machine.bounded(|dev| dev.close());
+        assert_eq!(machine.peer_sends(100), Fate::Ignored);
+        assert!(!hardware.card.chip().interrupts());
+        machine.check_manners();
+        machine.bounded(|dev| dev.open()).unwrap();
+        assert!(machine.works());
+    }
+}
+
 /// A transmitter that stands still, while all else looks as it should, is found by the watchdog alone.
 #[test]
 fn the_watchdog_resets() {
