@@ -9,7 +9,10 @@
 
 use super::{
     counters::Counters,
-    gate::Up,
+    gate::{
+        Source,
+        Up, //
+    },
     hw::{
         Hw,
         Memory,
@@ -324,8 +327,17 @@ impl driver::Operations for Nic<'_> {
     }
 
     fn interrupt(&self, up: &Up, irq: &Interrupt<'_, Self>) -> irq::Return {
-        if !up.acknowledge(&self.hw) {
-            return irq::Return::None;
+        match up.acknowledge(&self.hw) {
+            Source::Chip => {}
+            Source::Other => return irq::Return::None,
+            source => {
+                // A card that has lost its memory space may hold the line, and nothing that is written to
+                // it would end that: this cannot wait for the poll.
+                if !self.restore_place() && source == Source::Doubtful {
+                    return irq::Return::None;
+                }
+                up.note_gone(&self.hw);
+            }
         }
         if !irq.schedule_napi() {
             // The order is that of `intr_mask`.

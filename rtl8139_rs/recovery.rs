@@ -68,13 +68,17 @@ impl Nic<'_> {
         }
     }
 
-    /// Gives the card its place on the bus again, if it has lost that.
-    pub(crate) fn restore_place(&self) {
+    /// Gives the card its place on the bus again, if it has lost that. Returns whether it had. Any context.
+    ///
+    /// The handler and a control operation may do so at the same time: both write the same.
+    pub(crate) fn restore_place(&self) -> bool {
         let config = self.pdev().config_space();
         let command = config.read(PCI_COMMAND);
-        if !command.memory() || !command.master() {
+        let lost = !command.memory() || !command.master();
+        if lost {
             config.write_reg(command.with_memory(true).with_master(true));
         }
+        lost
     }
 
     /// Clears and reports the error that the bus has noted.
@@ -126,7 +130,6 @@ impl Nic<'_> {
     /// Looks at a card again that has ceased to answer.
     pub(crate) fn recover_or_give_up(&self, cx: &mut Locked<'_, Self>) {
         // A single word of all ones may be the bus's, not the card's.
-        self.restore_place();
         if self.health() == Health::Gone {
             self.give_up(cx);
         } else {

@@ -16,7 +16,10 @@ use crate::model::chip::{
     Fate,
     Kind, //
 };
-use crate::model::config::MASTER;
+use crate::model::config::{
+    MASTER,
+    MEMORY, //
+};
 use crate::model::lie::Lie;
 use crate::model::machine::{
     proven,
@@ -48,7 +51,7 @@ fn lie_beside_the_ring() -> impl Strategy<Value = Lie> {
         Just(Lie::ResetHangs),
         Just(Lie::ReceiverStops),
         Just(Lie::TransmitterStands),
-        Just(Lie::LosesPlace(MASTER)),
+        prop_oneof![Just(MEMORY), Just(MASTER)].prop_map(Lie::LosesPlace),
         Just(Lie::LosesMask),
         Just(Lie::BusError),
         Just(Lie::LosesPosition),

@@ -3,6 +3,7 @@
 //! All of the driver on a card that is not well: what the driver finds out, what it does about it, how
 //! often, and what of it is counted.
 
+use crate::ext::irq::Return;
 use crate::model::chip::{
     Fate,
     Kind, //
@@ -154,7 +155,6 @@ fn the_watchdog_resets() {
 /// A line that is shared: all ones are this card's once, and then it is known that they are nobody's.
 #[test]
 fn a_device_that_is_gone_has_one_interrupt() {
-    use crate::ext::irq::Return;
     let hardware = Hardware::new(Kind::Silicon);
     let mut machine = proven(&hardware);
     machine.tell(Lie::Gone);
@@ -170,6 +170,71 @@ fn a_device_that_is_gone_has_one_interrupt() {
     );
     machine.settle();
     assert!(machine.dev.is_detached());
+}
+
+/// A card that does not answer holds the interrupt line: it is silenced long before the kernel gives up the
+/// line, which may be another device's, too.
+#[test]
+fn a_line_that_a_card_holds_which_does_not_answer_is_released() {
+    for (kind, most) in [(Kind::Silicon, 1), (Kind::Qemu, 256)] {
+        for deferred in [false, true] {
+            let hardware = Hardware::new(kind);
+            let mut machine = proven(&hardware);
+            machine.peer_sends(100);
+            if deferred {
+                // A second interrupt before the poll, and the mask that it sets does not arrive.
+                machine.interrupt();
+                machine.peer_sends(100);
+                machine.interrupt();
+                let events = !hardware.card.chip().mask();
+                hardware.card.chip().enable(events);
+                machine.peer_sends(100);
+            }
+            machine.tell(Lie::LosesPlace(MEMORY));
+            let mut interrupts = 0;
+            while hardware.card.chip().interrupts() {
+                machine.bounded(|dev| dev.interrupt());
+                interrupts += 1;
+                assert!(interrupts <= most, "it goes on");
+            }
+            machine.settle();
+            assert_eq!(resets(&machine), 1);
+            assert!(machine.works());
+            machine.check_manners();
+        }
+    }
+}
+
+/// Another device on the line costs one access for each of its interrupts, one more to configuration space
+/// for each 256th, and nothing else happens.
+#[test]
+fn interrupts_of_another_device_are_left_to_it() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = Machine::up(&hardware);
+    let before = (hardware.card.chip().accesses, hardware.config.accesses());
+    for _ in 0..1024 {
+        assert_eq!(machine.bounded(|dev| dev.interrupt()), Return::None);
+    }
+    let after = (hardware.card.chip().accesses, hardware.config.accesses());
+    assert_eq!(after, (before.0 + 1024, before.1 + 4));
+    assert!(!machine.poll());
+    assert!(machine.works());
+    assert_eq!(resets(&machine), 0);
+}
+
+/// The machine goes down, and has taken the bus from a card that is detached: that is to stay so.
+#[test]
+fn a_card_that_was_taken_from_the_bus_is_not_given_it_back_by_an_interrupt() {
+    for kind in KINDS {
+        let hardware = Hardware::new(kind);
+        let machine = proven(&hardware);
+        machine.bounded(|dev| dev.detach());
+        hardware.config.lose(MEMORY | MASTER);
+        for _ in 0..1000 {
+            assert_eq!(machine.bounded(|dev| dev.interrupt()), Return::None);
+        }
+        assert!(!hardware.config.has_memory() && !hardware.config.is_master());
+    }
 }
 
 /// Whatever it is that stops the receiver, what is in the ring then is given up, and its bytes are counted.

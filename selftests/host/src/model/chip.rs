@@ -130,6 +130,8 @@ pub(crate) struct Chip {
     /// A header to be put right, and its address.
     in_progress: Option<(u32, [u8; 4])>,
     hides: bool,
+    /// Something was written while the card did not answer, and it was not reset since.
+    missed_a_write: bool,
     /// What was sent.
     pub(crate) wire: Vec<Vec<u8>>,
     /// How many registers were accessed.
@@ -181,6 +183,7 @@ impl Chip {
             stands: false,
             in_progress: None,
             hides: false,
+            missed_a_write: false,
             wire: Vec::new(),
             accesses: 0,
             violations: Vec::new(),
@@ -373,7 +376,7 @@ impl Chip {
         if self.cr & bit::CR_TRANSMIT == 0 {
             return;
         }
-        if slot != self.next {
+        if slot != self.next && !self.missed_a_write {
             let next = self.next;
             self.violation(format!("slot {slot} was sent, and {next} is the next"));
         }
@@ -504,6 +507,8 @@ impl Registers for Card {
         chip.accesses += 1;
         if !chip.lies.gone && chip.place.has_memory() {
             chip.take(offset, width, value);
+        } else {
+            chip.missed_a_write = true;
         }
     }
 }

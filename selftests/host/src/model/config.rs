@@ -22,6 +22,7 @@ const ERRORS: u16 = 0xf900;
 struct Space {
     command: u16,
     status: u16,
+    accesses: usize,
 }
 
 /// The command register, and the status with an error on the bus to be cleared. Clones are the same card's.
@@ -37,6 +38,7 @@ impl Config {
         Self(Arc::new(Mutex::new(Space {
             command: 1 | MEMORY | MASTER,
             status: 0x0290,
+            accesses: 0,
         })))
     }
 
@@ -52,6 +54,11 @@ impl Config {
     /// Whether the card may read and write memory.
     pub(crate) fn is_master(&self) -> bool {
         self.space().command & MASTER != 0
+    }
+
+    /// How often the driver asked or wrote.
+    pub(crate) fn accesses(&self) -> usize {
+        self.space().accesses
     }
 
     /// Takes bits of the command register away.
@@ -73,9 +80,11 @@ impl Config {
 impl Registers for Config {
     fn read(&self, offset: usize, width: usize) -> u32 {
         assert_eq!(width, 2);
+        let mut space = self.space();
+        space.accesses += 1;
         match offset {
-            Self::COMMAND => self.space().command.into(),
-            Self::STATUS => self.space().status.into(),
+            Self::COMMAND => space.command.into(),
+            Self::STATUS => space.status.into(),
             _ => panic!("nobody reads {offset:#x}"),
         }
     }
@@ -83,9 +92,11 @@ impl Registers for Config {
     fn write(&self, offset: usize, width: usize, value: u32) {
         assert_eq!(width, 2);
         let value = value as u16;
+        let mut space = self.space();
+        space.accesses += 1;
         match offset {
-            Self::COMMAND => self.space().command = value,
-            Self::STATUS => self.space().status &= !(value & ERRORS),
+            Self::COMMAND => space.command = value,
+            Self::STATUS => space.status &= !(value & ERRORS),
             _ => panic!("nobody writes {offset:#x}"),
         }
     }

@@ -22,6 +22,7 @@ impl Chip {
         self.queued.clear();
         self.next = 0;
         self.stands = false;
+        self.missed_a_write = false;
         self.cbr = 0;
         self.begin_ring();
         self.resetting = if self.lies.reset_hangs { usize::MAX } else { 2 };
