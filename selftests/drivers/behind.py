@@ -121,6 +121,13 @@ class Stage(SilentWire):
         running = self.card.peek(COMMAND, 1) & (RECEIVER | TRANSMITTER)
         assert running == RECEIVER | TRANSMITTER, f"the command register is {running:#x}"
 
+    def registers(self):
+        """What the card says of itself, for a report."""
+        card = self.card
+        return ", ".join(f"{name} {card.peek(at, size):#x}" for name, at, size in (
+            ("CR", COMMAND, 1), ("ISR", ISR, 2), ("IMR", IMR, 2), ("CAPR", CAPR, 2), ("CBR", CBR, 2),
+            ("RCR", RX_CONFIG, 4), ("TCR", TX_CONFIG, 4), ("RBSTART", RBSTART, 4)))
+
     def present(self):
         """Whether the stack still has the card, which a driver can take away from it."""
         try:

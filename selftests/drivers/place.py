@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# cpus: 1
+# qtest: yes
+# timeout: 300
+# log: NETDEV WATCHDOG
+"""The card loses its place on the bus while it is up: its memory space, or that it is a bus master.
+
+It gets that back, and nothing old is delivered. With one CPU, since QEMU may end itself (`section_index <
+d->map.sections_nb`) when a region comes or goes while another emulated CPU executes."""
+
+import time
+
+import cases
+from behind import Stage, Tap, Traffic
+from frames import frame
+from nic import lib, wait_for
+
+MEMORY, MASTER = 2, 4  # bits of the command register in configuration space
+# How long the driver may take to notice what no interrupt says: it looks every 8 seconds, to the second.
+CARE = 10
+
+
+def command_bits(card, clear=0):
+    """Clears bits of the command register on the bus; returns what it was before."""
+    with open(f"{card.sys}/config", "r+b", buffering=0) as config:
+        config.seek(4)
+        command = int.from_bytes(config.read(2), "little")
+        if clear:
+            config.seek(4)
+            config.write((command & ~clear).to_bytes(2, "little"))
+    return command
+
+
+def resets(stage):
+    """What the driver has counted of them."""
+    return stage.dut.ethtool_stats()["resets"]
+
+
+def under_load(stage):
+    """Noticed by what goes wrong, or by the clock; a reset is counted, and frames come again."""
+    for bit in (MEMORY, MASTER):
+        before = resets(stage)
+        with Traffic(stage) as traffic:
+            time.sleep(0.2)
+            command_bits(stage.card, bit)
+            wait_for("the bit to be set again", lambda bit=bit: command_bits(stage.card) & bit, 2 * CARE)
+            time.sleep(0.3)
+        stage.works()
+        assert resets(stage) > before, "no reset was counted"
+        lib.diag(f"without {'memory' if bit == MEMORY else 'master'}: "
+                 f"{traffic.moved('dut', 'rx_errors')} errors, "
+                 f"{traffic.moved('ours', 'rx_discarded_bytes')} bytes given up")
+
+
+def with_the_line_held(stage):
+    """A frame has come, its interrupt is not answered yet, and the card does not hear the answer: the line
+    is released long before the kernel would give it up ("nobody cared", after 100000 interrupts)."""
+    data = frame(stage.dut.mac, stage.peer.mac, 200, 1)
+    for round_ in range(5):
+        before, interrupts = resets(stage), stage.card.interrupts
+        with stage.silent():
+            for _ in range(round_ + 1):
+                stage.source.send(data)
+            command_bits(stage.card, MEMORY)
+        # It may interrupt now, and does.
+        wait_for("a reset", lambda before=before: resets(stage) > before, CARE)
+        came = stage.card.interrupts - interrupts
+        assert came < 1000, f"{came} interrupts"
+        stage.works()
+    return f"{came} interrupts in the last round"
+
+
+def on_a_quiet_wire(stage):
+    """What is read of such a card is nothing that it says, and the frames that are still in the ring were
+    delivered before."""
+    data = frame(stage.dut.mac, stage.peer.mac, 504, 7)
+    with Tap(stage.dut) as sink:
+        for _ in range(100):
+            stage.source.send(data)
+            lib.require(sink.receive(), "the wire works")
+        before = resets(stage)
+        command_bits(stage.card, MEMORY)
+        wait_for("a reset", lambda: resets(stage) > before, CARE)
+        old = sink.drain(0.5, 1000)
+    assert not old, f"{len(old)} old frames were delivered"
+    stage.works()
+
+
+def while_it_is_taken_down(stage):
+    """It hears that it is to stop, and works when it goes up again."""
+    for bits in (MEMORY, MASTER, MEMORY | MASTER):
+        command_bits(stage.card, bits)
+        stage.dut.set("down")
+        command_bits(stage.card, bits)
+        stage.dut.set("up")
+        stage.wait_link()
+        stage.works()
+
+
+if __name__ == "__main__":
+    cases.main(under_load, with_the_line_held, on_a_quiet_wire, while_it_is_taken_down, wire=Stage)
