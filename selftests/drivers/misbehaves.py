@@ -94,6 +94,8 @@ def events_that_are_acknowledged_by_somebody_else(stage):
     with Traffic(stage) as traffic:
         for _ in range(200):
             stage.card.poke(ISR, 2, 0xFFFF)
+        # An event that is not lost, for the last frame whose event was.
+        wait_for("further frames", lambda seen=stage.received(): stage.received() > seen + 20)
     received_or_counted(traffic, 0)
     # A lost event of the transmitter stops it until the watchdog looks.
     sent_or_counted(traffic, least=20)
