@@ -298,8 +298,8 @@ fn damage_is_counted_by_its_kind() {
     for wanted in [Features::none(), Features::RXALL] {
         for (status, stored, crc, frame, length) in [
             (CRC, 104, 1, 0, 0),
-            (CRC | 1 << 1, 104, 1, 1, 0),
-            (CRC | 1 << 5, 104, 1, 1, 0),
+            (CRC | (1 << 1), 104, 1, 1, 0),
+            (CRC | (1 << 5), 104, 1, 1, 0),
             (CRC | LONG, 104, 1, 0, 1),
             (RUNT, 40, 0, 0, 1),
         ] {
