@@ -391,6 +391,7 @@ fn a_frame_that_hangs_is_waited_for_but_not_for_ever() {
             assert!(machine.poll());
         }
         assert_eq!(machine.arrived().len(), before);
+        assert_eq!(machine.dev.private().counters.rx_dma_waits.get(), 5);
         if arrives {
             machine.hardware.card.chip().finish_transfer();
         }

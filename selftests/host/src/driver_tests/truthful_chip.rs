@@ -144,6 +144,18 @@ fn a_sent_frame_costs_one_access_and_a_quarter() {
     assert_eq!(machine.lost_on_the_way_out(), 0);
 }
 
+/// The end of a frame that nobody waits for is not looked at when something else interrupts.
+#[test]
+fn a_received_frame_costs_no_look_at_what_was_sent() {
+    let hardware = Hardware::new(Kind::Qemu);
+    let mut machine = Machine::up(&hardware);
+    let before = hardware.card.chip().accesses;
+    assert!(machine.stack_sends(60));
+    machine.peer_sends(60);
+    machine.settle();
+    assert_eq!(hardware.card.chip().accesses - before, 1 + 3);
+}
+
 #[test]
 fn the_address_is_that_of_the_eeprom_and_can_be_changed() {
     let hardware = Hardware::new(Kind::Silicon);

@@ -110,6 +110,8 @@ pub(crate) struct Chip {
     cbr: usize,
     imr: u16,
     isr: u16,
+    /// What the driver has read of it last.
+    shown: u16,
     tcr: u32,
     rcr: u32,
     mpc: u32,
@@ -166,6 +168,7 @@ impl Chip {
             cbr: 0,
             imr: 0,
             isr: 0,
+            shown: 0,
             // An RTL8139C.
             tcr: 0x7400_0000,
             rcr: 0,

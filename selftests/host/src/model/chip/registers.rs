@@ -62,7 +62,8 @@ impl Chip {
             (0x3c, 2) => self.imr.into(),
             (0x3e, 2) => {
                 self.breathe();
-                (self.isr | self.lies.stuck).into()
+                self.shown = self.isr | self.lies.stuck;
+                self.shown.into()
             }
             (0x40, 4) => self.tcr,
             (0x44, 4) => self.rcr,
@@ -115,7 +116,13 @@ impl Chip {
                 }
             }
             (0x3c, 2) => self.imr = value as u16,
-            (0x3e, 2) => self.isr &= !(value as u16),
+            (0x3e, 2) => {
+                let events = value as u16;
+                if events & !self.shown != 0 {
+                    self.violation(format!("{events:#x} is acknowledged unseen"));
+                }
+                self.isr &= !events;
+            }
             (0x40, 4) => {
                 self.stands &= value & 1 == 0;
                 self.tcr = (self.tcr & 0x7cc0_0000) | (value & !0x7cc0_0001);
