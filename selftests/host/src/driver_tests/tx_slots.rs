@@ -373,7 +373,9 @@ fn frames_that_were_sent_unseen_are_not_lost() {
     assert_eq!(slots.in_flight(), 0);
 
     assert!(submit(&mut slots, &mut World::new(Limit::Never), LEN));
-    let lost = slots.abandon(AllStatus::new(u16::MAX), |_| unreachable!("it may be on its way"));
+    let lost = slots.abandon(AllStatus::new(u16::MAX), |_| {
+        unreachable!("it may be on its way")
+    });
     assert_eq!(lost, 1);
 }
 
