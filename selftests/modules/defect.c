@@ -105,7 +105,7 @@ static void leak(void)
 	for (i = 0; i < ARRAY_SIZE(lost); i++) {
 		void *data = kmalloc(1234, GFP_KERNEL);
 
-		pr_info("lost %px\n", data);
+		pr_info("lost %lx\n", (unsigned long)data);
 		OPTIMIZER_HIDE_VAR(data);
 	}
 }
