@@ -2,28 +2,21 @@
 """Makes the n-th call of a kernel function fail, in whatever context it comes, on the way through one
 of our modules. The work is done by a module of the tests, selftests/modules/fail_call.c.
 
-Two kinds of calls are of interest. Each allocation asks `should_fail_ex` whether it is to fail: with
-`Allocations` those of softirqs, timers and kworkers fail one after the other, and those of a module
-that is being loaded, where fault_injection.py reaches only what a task does for itself. And each
-function that a module calls, directly: which there are is what the module imports, call_sites.py says
-how each of them fails, and `Calls` finds out which of them an operation reaches, and how often.
+Of interest are the functions that a module calls, directly: which there are is what it imports,
+call_sites.py says how each of them fails, and `Calls` finds out which of them an operation reaches, and
+how often. fault_injection.py has the same work done to what allocations ask whether they are to fail.
 """
 import contextlib
 import ctypes
 import errno
 import os
 import re
-import subprocess
 
 import call_sites
-import fault_injection
 import lib
+import module_code
 
 CONTROL = "/sys/kernel/debug/fail_call"
-ANY_ALLOCATION = "should_fail_ex"
-# The tests' own faults of registers, whose files in debugfs are hundreds of allocations.
-NOT_OURS = "rnet_helper_register_faults_create"
-LIMIT = 500
 
 
 def name_of(error):
@@ -61,7 +54,8 @@ class Control:
             os.close(fd)
 
     def read(self):
-        """({function: (calls, whether one has failed)}, the functions that led to the failed one)"""
+        """({function: (calls, whether one has failed)}, the functions that led to the failed one, from the
+        inside out)"""
         with open(CONTROL, encoding="ascii") as file:
             lines = file.read().splitlines()
         counts = {}
@@ -69,7 +63,8 @@ class Control:
             if not line.startswith(" "):
                 function, calls, failed = line.split()
                 counts[function] = int(calls), failed == "1"
-        return counts, [line.strip() for line in lines if line.startswith(" ")]
+        frames = [module_code.Frame.parse(line) for line in lines if line.startswith(" ")]
+        return counts, [frame for frame in frames if frame]
 
     @contextlib.contextmanager
     def armed(self, functions):
@@ -82,44 +77,6 @@ class Control:
             self.say("clear")
 
 
-class Allocations:
-    """Each allocation on the way through a module, wherever it is made: `elsewhere` than in this task,
-    in this `task`, or anywhere."""
-
-    def __init__(self, control, module, where=""):
-        self.control, self.module, self.where = control, module, where
-
-    def __enter__(self):
-        self.knobs = fault_injection.knobs_set()
-        self.knobs.__enter__()
-        self.armed = self.control.armed([
-            (ANY_ALLOCATION, self.module, 1, "through", f"except={NOT_OURS}", self.where)])
-        self.armed.__enter__()
-        return self
-
-    def __exit__(self, *exception):
-        self.armed.__exit__(*exception)
-        self.knobs.__exit__(*exception)
-
-    def each(self, operation, judge):
-        """Does the operation with each fault in turn, until one has passed without.
-
-        `judge(place, result)` is told what `operation` returned and the functions that led to the fault,
-        none without one. Returns the places."""
-        places = []
-        for number in range(1, LIMIT):
-            self.control.say("fail", ANY_ALLOCATION, number)
-            result = operation()
-            counts, place = self.control.read()
-            self.control.say("fail", ANY_ALLOCATION, 0)
-            place = fault_injection.without_plumbing(place)
-            judge(place, result)
-            if not counts[ANY_ALLOCATION][1]:
-                return places
-            places.append(place)
-        raise lib.Failure(f"still faults after {LIMIT}")
-
-
 class Calls:
     """Each call of a function that a module imports."""
 
@@ -128,7 +85,7 @@ class Calls:
         self.sites, self.reached = {}, set()
 
     def __enter__(self):
-        self.sites, unknown = call_sites.of(imports(self.module))
+        self.sites, unknown = call_sites.of(module_code.imports(self.module))
         if unknown:
             raise lib.Failure("call_sites.py does not know how these fail: " + ", ".join(unknown))
         self.armed = self.control.armed(
@@ -143,13 +100,14 @@ class Calls:
         """Does the operation with each call failing in turn. An `operation` fails by OSError.
 
         `expected` says for a function with which errors it may end, "0" if it may succeed, where that
-        is not what call_sites.py says. Returns a line for the report."""
+        is not what call_sites.py says; that what is lost then is counted, the operation has to find. Returns
+        a line for the report."""
         chosen = next(iter(self.sites))
         self.control.say("fail", chosen, 0)
         operation()
         counts, _ = self.control.read()
         undo()
-        faults, names, wrong = 0, [], []
+        faults, without, names, wrong = 0, 0, [], []
         for function, (calls, _) in counts.items():
             site = self.sites[function]
             allowed = (expected or {}).get(function, (site.error,))
@@ -171,6 +129,7 @@ class Calls:
                 faults += 1
                 self.reached.add(function)
                 name = name_of(result) if result else "0"
+                without += not result
                 if name not in allowed:
                     wrong.append(f"{name} instead of {' or '.join(allowed)} when call {number} of "
                                  f"{function} failed: " + " < ".join(place[:4]))
@@ -178,7 +137,7 @@ class Calls:
             raise lib.Failure("; ".join(wrong))
         if faults < least:
             raise lib.Failure(f"only {faults} calls failed")
-        return f"{faults} calls failed: {', '.join(names) or 'none'}"
+        return f"{faults} calls failed, {without} without an error: {', '.join(names) or 'none'}"
 
     def account(self, unreached):
         """Which calls were not reached: none but those that have a reason in `unreached`, a list of
@@ -195,10 +154,3 @@ class Calls:
                 lib.diag(f"reached, although a reason says why not: {', '.join(stale)}")
         if missing:
             raise lib.Failure("not reached: " + ", ".join(missing))
-
-
-def imports(module):
-    """The symbols that a module takes from the kernel."""
-    done = subprocess.run(["nm", "--undefined-only", "--format=just-symbols",
-                           f"{lib.MODULES}/{module}.ko"], check=True, capture_output=True, text=True)
-    return sorted(set(done.stdout.split()))

@@ -1,37 +1,70 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Makes the kernel fail where it can, one place after the other.
+"""Makes the kernel fail where it can allocate or copy, one place after the other.
 
 `/proc/thread-self/fail-nth` has the n-th call of the calling task that can fail do so: an allocation,
 an access to user memory. So an operation is done again and again, with n from 1 up, until it has passed
-without a fault. Which places there are is not written down anywhere: the kernel log names them.
+without a fault: `Faults`. What a softirq does is not of a task: for that, and for a module that is just
+being loaded, there is `Allocations`, which does the same by fail_call.py. Which places there are is not
+written down anywhere: the stack of each fault names them.
 
 Only calls on the way through one module count: its code must be in the stack. The ACPI interpreter is
 left out, which does not survive such faults.
 
-Only a kernel with fault injection has that: the debug kernel. What a softirq does is not of a task: for
-that there is fail_call.py.
+What has become of each fault is judged (`Verdicts`): the operation was refused with an errno that is
+right for it, or what was lost is counted, or who failed goes on without, which TOLERATED must name.
+
+Only a kernel with fault injection has that: the debug kernel.
 """
+import collections
 import contextlib
 import errno
 import os
 import re
+import subprocess
 
 import lib
 
 KNOBS = {
-    # Also allocations that may wait, and report each by its stack.
-    "failslab": {"ignore-gfp-wait": "N", "verbose": "2"},
+    # Also allocations that may wait. No stack in the log: fail_call.py knows it, in less time.
+    "failslab": {"ignore-gfp-wait": "N", "verbose": "0"},
     # Not the pages of programs, which the kernel would try to get for ever.
-    "fail_page_alloc": {"ignore-gfp-wait": "N", "min-order": "0", "verbose": "2"},
-    "fail_usercopy": {"verbose": "2"},
+    "fail_page_alloc": {"ignore-gfp-wait": "N", "min-order": "0", "verbose": "0"},
+    "fail_usercopy": {"verbose": "0"},
 }
 DEBUGFS = "/sys/kernel/debug"
+# Each allocation and each access asks it whether it is to fail.
+DECIDES = "should_fail_ex"
+# The tests' own faults of registers, whose files in debugfs are hundreds of allocations.
+NOT_OURS = "rnet_helper_register_faults_create"
 # What is between a place and the decision that it fails.
 PLUMBING = re.compile(
     r"^(dump_stack|should_fail|_*kmalloc|_*kvmalloc|_*kmem_cache_alloc|kmemdup|_*alloc_pages|_*alloc_frozen|"
     r"alloc_pages|_*get_free_pages|_*should_fail|fail_dump|_*slab_|_*do_kmalloc|(__)?prepare_alloc|"
     r"allocate_slab|refill_objects|_*vmalloc|"
     r"_*copy_(from|to)|_copy|strncpy_from|krealloc|___?|rust_|\?)")
+# Accesses to user memory; who decides that one fails may have been jumped to, and is not in the stack then.
+COPY = re.compile(r"should_fail_usercopy|_*copy_(from|to)_(user|iter)|_*strncpy_from_user|simple_copy_to_iter")
+# What the debug kernel allocates for itself, wherever it likes.
+DEBUGGING = re.compile(
+    r"(fill_pool|_*debug_object|debug_(rcu|timer|work)|_*kasan|stack_depot|kmemleak|_*create_object|"
+    r"ref_tracker|dma_entry_alloc|debug_dma|add_dma_entry)")
+# Who goes on without what it did not get, by a function between the place and our code, and why that is
+# right. What our own code calls directly is here only if nothing but the call itself is lost.
+TOLERATED = (
+    (r"kobject_uevent|uevent_|alloc_uevent_skb", "an event for udev is lost, nothing of the device is"),
+    (r"rtmsg_\w+|\w+_notify_devconf|inet6_\w+_notify|nlmsg_notify|netlink_(trim|broadcast)",
+     "a notification by netlink is lost, and its listeners are told so"),
+    (r"register_(handler|irq)_proc", "an interrupt line works without its folder in /proc/irq"),
+    (r"__ipv6_dev_mc_inc|igmp6_group_added|ip_mc_(inc|init)\w*",
+     "IP goes without a group that it joins by itself"),
+    (r"napi_get_frags", "NAPI has a packet in stock, or allocates it when it needs one"),
+    (r"xas_create|xas_alloc|idr_get_free", "the tree has memory that was set aside, or is asked again"),
+    (r"allocate_slab|refill_(objects|sheaf)|_*alloc_(full|empty)_sheaf", "the slab layer has other pages"),
+    (r"__kvmalloc_node", "vmalloc() has the memory"),
+    (r"alloc_skb_with_frags|skb_page_frag_refill|__page_frag_(cache_refill|alloc)", "smaller pages do"),
+    (DEBUGGING.pattern, "what the debug kernel notes about it is incomplete"),
+    (r"skb_tstamp_tx|__skb_tstamp_tx", "a frame leaves without its time, as everywhere in the kernel"),
+)
 LIMIT = 3000
 
 
@@ -44,11 +77,13 @@ def _knob(kind, name):
 
 
 def code_of(module):
-    """Where the code of a module that is loaded begins and ends."""
+    """Where the code of a module that is loaded begins and ends. (What the kernel calls its size is with its
+    data, which is elsewhere: behind the code is that of another module.)"""
     with open(f"/sys/module/{module}/sections/.text", encoding="ascii") as file:
         start = int(file.read(), 16)
-    with open(f"/sys/module/{module}/coresize", encoding="ascii") as file:
-        return start, start + int(file.read())
+    done = subprocess.run(["objdump", "-h", "-j", ".text", f"{lib.MODULES}/{module}.ko"], check=True,
+                          capture_output=True, text=True)
+    return start, start + int(re.search(r"\s\.text\s+([0-9a-f]+)", done.stdout).group(1), 16)
 
 
 def code_of_acpi():
@@ -95,89 +130,205 @@ def switched_on(module):
     return knobs_set(ranges)
 
 
+# ---- What has become of a fault -----------------------------------------------------------------
+
+
 def without_plumbing(functions):
     """Those that say where a fault was made."""
     return [name for name in functions if not PLUMBING.match(name)]
 
 
-class Log:
-    """The kernel's reports of the faults that it made."""
-
-    def __init__(self):
-        self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
-        self.skip()
-
-    def skip(self):
-        os.lseek(self.fd, 0, os.SEEK_END)
-
-    def place(self):
-        """The functions that led to the last fault, from the inside out, without the plumbing."""
-        functions = []
-        while True:
-            try:
-                text = os.read(self.fd, 8192).decode(errors="replace").partition(";")[2]
-            except BlockingIOError:
-                break
-            except BrokenPipeError:
-                continue
-            if "forcing a failure" in text:
-                functions = []
-            match = re.match(r" *(\? )?([\w.]+)\+0x\S+(?: \[(\w+)\])?", text.splitlines()[0] if text else "")
-            if match and not match.group(1):
-                functions.append(match.group(2) + (f" [{match.group(3)}]" if match.group(3) else ""))
-        return without_plumbing(functions)
-
-    def close(self):
-        os.close(self.fd)
+def is_copy(place):
+    """Whether what failed is an access to user memory, which is EFAULT."""
+    return any(COPY.match(frame) for frame in place[:3])
 
 
-def each(operation, expected, undo=lambda: None):
-    """Does the operation with each fault in turn. `operation` is one system call, in this thread.
+class Verdicts:
+    """What has become of each fault of an operation on the way through a module."""
 
-    An OSError must be of `expected` (names of errors); `undo` puts things back after each try. When it
-    has passed without a fault, it must have succeeded. Returns the places, each a list of functions."""
-    allowed = {getattr(errno, name) for name in expected}
-    # Once without, so that Python has what it needs, and the kernel what it keeps.
-    operation()
-    undo()
-    places, log = [], Log()
-    with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as knob:
-        for number in range(1, LIMIT):
-            log.skip()
-            result = 0
-            arm = str(number).encode()
-            os.pwrite(knob.fileno(), arm, 0)
-            try:
-                operation()
-            except OSError as error:
-                result = error.errno
-            finally:
-                left = os.pread(knob.fileno(), 16, 0)
-                os.pwrite(knob.fileno(), b"0", 0)
-            undo()
-            if int(left):
-                log.close()
-                if result:
-                    raise lib.Failure(f"without a fault: {errno.errorcode[result]}")
-                return places
-            place = log.place()
-            places.append(place)
-            if result and result not in allowed:
-                raise lib.Failure(f"{errno.errorcode.get(result, result)} when this failed: "
-                                  + " < ".join(place[:6]))
-    raise lib.Failure(f"still faults after {LIMIT}")
+    def __init__(self, module):
+        self.module = module
+        self.places, self.wrong = [], []
+        self.refused = self.dropped = 0
+        self.tolerated = collections.Counter()
 
-
-def summary(what, places, module):
-    """One line for the report: how many places, and which of them are on the way through our module."""
-    def outside(place):
-        """The functions of the kernel up to the one that our code has called."""
+    def outside(self, place):
+        """The functions of the kernel up to the one that the module has called."""
         names = []
-        for name in place:
-            if f"[{module}]" in name:
+        for frame in place:
+            if frame.module == self.module:
                 break
-            names.append(name)
-        return " < ".join(names[:1] + names[-1:] if len(names) > 1 else names) or "own code"
+            names.append(frame)
+        return names
 
-    names = sorted({outside(place) for place in places})
-    return f"{what}: {len(places)} faults: {', '.join(names) or 'nothing can fail'}"
+    def reason(self, place):
+        """Why it is right that this fault has no consequence for the operation; None if it is not."""
+        for frame in self.outside(place):
+            for pattern, why in TOLERATED:
+                if re.match(pattern, frame):
+                    return why
+        return None
+
+    def is_right(self, name, place, allowed):
+        """Whether this is the error for that fault. EFAULT is, if and only if an access to user memory has
+        failed."""
+        if name not in allowed or (name == "EFAULT") != is_copy(place):
+            return False
+        function = allowed[name] if isinstance(allowed, dict) else ""
+        return not function or any(re.match(function, frame) for frame in self.outside(place))
+
+    def add(self, place, result=0, allowed=(), dropped=False):
+        """One more fault: the errno that the operation ended with, 0 without; the names of those that are
+        right, or for each of them a pattern of the function that answers so; whether a counter has moved by
+        what was lost."""
+        assert any(frame.module == self.module for frame in place), f"not of {self.module}: {place}"
+        self.places.append(place)
+        where = " < ".join(without_plumbing(place)[:6])
+        if result:
+            name = errno.errorcode.get(result, str(result))
+            if not self.is_right(name, place, allowed):
+                self.wrong.append(f"{name} when this failed: {where}")
+            else:
+                self.refused += 1
+        elif dropped:
+            self.dropped += 1
+        else:
+            why = self.reason(place)
+            if why:
+                self.tolerated[why] += 1
+            else:
+                self.wrong.append(f"nothing came of it when this failed: {where}")
+
+    def object(self, place, what):
+        """A fault that had a wrong consequence."""
+        self.places.append(place)
+        self.wrong.append(f"{what} when this failed: " + " < ".join(without_plumbing(place)[:6]))
+
+    def judged(self, what, least=1):
+        """One line for the report: how many faults, what became of them, and where the kernel was. Fails if
+        one of them is wrong, or if there were too few."""
+        names = set()
+        for place in self.places:
+            outside = without_plumbing(self.outside(place))
+            names.add(" < ".join(outside[:1] + outside[-1:] if len(outside) > 1 else outside) or "own code")
+        lib.diag(f"{what}: {len(self.places)} faults: {self.refused} refused, {self.dropped} counted as drops, "
+                 f"{self.tolerated.total()} tolerated, {len(self.wrong)} wrong: "
+                 f"{', '.join(sorted(names)) or 'nothing can fail'}")
+        for why, count in self.tolerated.items():
+            lib.diag(f"    {count} tolerated: {why}")
+        for text in self.wrong:
+            lib.diag(f"    wrong: {text}")
+        if self.wrong:
+            raise lib.Failure(f"{what}: {len(self.wrong)} faults: {self.wrong[0]}")
+        if len(self.places) < least:
+            raise lib.Failure(f"{what}: only {len(self.places)} faults")
+
+
+# ---- Making faults ------------------------------------------------------------------------------
+
+
+class Faults:
+    """Each allocation and each access to user memory of this task on the way through a module."""
+
+    def __init__(self, control, module):
+        self.control, self.module = control, module
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        with self.stack:
+            self.stack.enter_context(switched_on(self.module))
+            self.stack.enter_context(self.control.armed([(DECIDES, self.module, 0, "fail-nth")]))
+            self.stack = self.stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self.stack.close()
+
+    def each(self, what, operation, allowed, undo=lambda: None, done=None, drops=None, least=1):
+        """Does the operation with each fault in turn. `operation` is one system call, in this thread.
+
+        An OSError must be of `allowed` (see Verdicts). Without one, `done` must find that all is as after a
+        success, or `drops`, a number of frames that are counted as lost, must have risen. `undo` puts things
+        back after each try. When it has passed without a fault, it must have succeeded. What became of all
+        is reported under `what`."""
+        # Once without, so that Python has what it needs, and the kernel what it keeps.
+        operation()
+        if done and not done():
+            raise lib.Failure(f"{what}: has no effect without a fault")
+        undo()
+        verdicts = Verdicts(self.module)
+        with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as knob:
+            for number in range(1, LIMIT):
+                fired, result, lost = self.one(knob, number, operation, drops)
+                place = self.control.read()[1] if fired else []
+                lib.require(place or not fired, "the way to the fault is known")
+                whole = bool(result or lost or not done or done())
+                undo()
+                if not fired:
+                    if result or lost or not whole:
+                        raise lib.Failure(f"{what}, without a fault: "
+                                          + (errno.errorcode[result] if result else "no effect"))
+                    verdicts.judged(what, least)
+                    return
+                if whole:
+                    verdicts.add(place, result, allowed, lost)
+                else:
+                    verdicts.object(place, "success without effect")
+        raise lib.Failure(f"still faults after {LIMIT}")
+
+    def one(self, knob, number, operation, drops):
+        """One try: whether there was a fault, the errno, whether a frame was counted as lost."""
+        before, result = drops() if drops else 0, 0
+        self.control.say("fail", DECIDES, 0)
+        arm = str(number).encode()
+        os.pwrite(knob.fileno(), arm, 0)
+        try:
+            operation()
+        except OSError as error:
+            result = error.errno
+        finally:
+            left = os.pread(knob.fileno(), 16, 0)
+            os.pwrite(knob.fileno(), b"0", 0)
+        return not int(left), result, bool(drops and drops() > before)
+
+
+class Allocations:
+    """Each allocation on the way through a module, wherever it is made: `elsewhere` than in this task,
+    in this `task`, or anywhere."""
+
+    LIMIT = 500
+
+    def __init__(self, control, module, where=""):
+        self.control, self.module, self.where = control, module, where
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        with self.stack:
+            self.stack.enter_context(knobs_set())
+            self.stack.enter_context(self.control.armed([
+                (DECIDES, self.module, 1, "through", f"except={NOT_OURS}", self.where)]))
+            self.stack = self.stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self.stack.close()
+
+    def each(self, what, operation, judge, least=1, prepare=lambda: None):
+        """Does the operation with each fault in turn, until one has passed without. `prepare` is done before
+        each, without a fault.
+
+        `judge(place, result)` is told the functions that led to the fault, none without one, and what
+        `operation` returned. It raises, or returns what to tell Verdicts.add: arguments by name."""
+        verdicts = Verdicts(self.module)
+        for number in range(1, self.LIMIT):
+            prepare()
+            self.control.say("fail", DECIDES, number)
+            result = operation()
+            counts, place = self.control.read()
+            self.control.say("fail", DECIDES, 0)
+            verdict = judge(place, result)
+            if not counts[DECIDES][1]:
+                verdicts.judged(what, least)
+                return
+            verdicts.add(place, **verdict)
+        raise lib.Failure(f"still faults after {self.LIMIT}")

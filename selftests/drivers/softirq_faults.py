@@ -4,12 +4,15 @@
 # kernels: debug
 # timeout: 400
 # leak-scan: yes
-# log: NETDEV WATCHDOG: timed out
+# log: NETDEV WATCHDOG: timed out|ref_tracker: memory allocation failure
 """Each allocation fails once that is made on the way through the driver where no system call waits for
 it: in its poll, in its transmit function, in its timers and its work. Each frame is there, or it is
 counted as dropped, and the next one gets through."""
 
+import contextlib
+import errno
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -20,7 +23,7 @@ from calls import generated
 from faults import ready, works_again
 from frames import Tap, flood, frame
 from link import cable
-from nic import OURS, SilentWire, lib, wait_for
+from nic import OURS, SilentWire, lib, read, wait_for
 from pktgen import generator
 from recovery import COMMAND, RECEIVER, WATCHDOG, resets
 
@@ -31,11 +34,6 @@ import fault_injection
 
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_TIMESTAMPING, TX_SOFTWARE, SOFTWARE, MSG_ERRQUEUE = 37, 1 << 1, 1 << 4, 0x2000
-
-
-def report(what, places, least):
-    lib.diag(fault_injection.summary(what, places, OURS))
-    assert len(places) >= least, f"{what}: only {len(places)} faults"
 
 
 def lost_by(tap):
@@ -67,14 +65,14 @@ def receiving(wire):
                 return [sum(column) for column in zip(*(one() for _ in range(count)))]
 
             def judge(place, fates):
-                # A fault that costs less than a packet is none for the frame, and what others do with the
-                # frame is theirs to count.
+                # What others do with the frame is theirs to count.
                 lib.equal(count, sum(fates), "arrived, rx_dropped or tp_drops")
                 own = any("napi_alloc_skb" in name for name in place)
                 lib.require(own or not fates[1], "the driver drops for no other reason")
                 losses.append(fates[1])
+                return {"dropped": any(fates[1:])}
 
-            report(f"receive {length} bytes", wire.allocations.each(receive, judge), 1)
+            wire.allocations.each(f"receive {length} bytes", receive, judge)
         lib.require(any(losses), "a fault costs a frame")
     works_again(wire)
 
@@ -97,12 +95,12 @@ def sending(wire):
             return True
 
         def judge(place, stamped):
-            # Not each fault costs the time: a slab that could not get its pages gets fewer.
             lib.require(place or stamped, "the time of a frame without a fault")
             times.append(stamped)
+            return {}
 
         times = []
-        report("send with a time", wire.allocations.each(send, judge), 1)
+        wire.allocations.each("send with a time", send, judge)
         lib.require(not all(times), "a fault costs a time")
 
 
@@ -119,10 +117,10 @@ def sending_what_others_keep(wire):
             lib.equal(2, sum(result), "arrived, or tx_dropped")
             lib.require(place or not result[1], "nothing is lost without a fault")
             losses.append(result[1])
+            return {"dropped": bool(result[1])}
 
         losses = []
-        report("send a packet that others have", wire.allocations.each(
-            lambda: generated(wire, heard, 2), judge), 1)
+        wire.allocations.each("send a packet that others have", lambda: generated(wire, heard, 2), judge)
         lib.require(any(losses), "a fault costs a frame")
 
 
@@ -136,7 +134,7 @@ def link_changes(wire):
             cable("nic0", plugged)
             wait_for("the carrier to follow", lambda up=plugged: wire.dut.carrier() == up)
 
-    report("link", wire.allocations.each(change, lambda *_: None), 0)
+    wire.allocations.each("link", change, lambda *_: {}, 0)
     works_again(wire)
 
 
@@ -144,19 +142,39 @@ def changed_by_others(wire):
     """What `ip` and `ethtool` ask by netlink: done, or refused, and then as before."""
     ready(wire)
     works_again(wire)
-    for words in (("ip", "link", "set", "dev", wire.dut.name, "mtu", "1400"),
-                  ("ip", "link", "set", "dev", wire.dut.name, "mtu", "1500"),
-                  ("ethtool", "-K", wire.dut.name, "rx-all", "on"),
-                  ("ethtool", "-K", wire.dut.name, "rx-all", "off"),
-                  ("ethtool", "-r", wire.dut.name)):
-        def change(words=words):
-            return subprocess.run(words, capture_output=True, check=False).returncode
+    name = wire.dut.name
 
-        def judge(place, status, words=words):
-            assert place or not status, f"{' '.join(words)}: status {status} without a fault"
+    def mtu():
+        return read(f"/sys/class/net/{name}/mtu")
 
-        report(" ".join(words), wire.allocations.each(change, judge), 0)
+    def all_frames():
+        return re.search(r"^rx-all: (\w+)", wire.dut.ethtool("-k", name), re.M).group(1)
+
+    for tool, look, values in (
+            (["ip", "link", "set", "dev", name, "mtu"], mtu, ("1400", "1500")),
+            (["ethtool", "-K", name, "rx-all"], all_frames, ("on", "off"))):
+        for new, old in (values, values[::-1]):
+            def back(tool=tool, old=old):
+                subprocess.run([*tool, old], capture_output=True, check=True)
+
+            def change(tool=tool, look=look, new=new, old=old):
+                done = subprocess.run([*tool, new], capture_output=True, check=False, text=True)
+                lib.equal(old if done.returncode else new, look(), f"{' '.join(tool)} {new}")
+                return done
+
+            wire.allocations.each(" ".join([*tool, new]), change, judge_of_tool, 0, back)
+            back()
+    wire.allocations.each("negotiate", lambda: subprocess.run(
+        ["ethtool", "-r", name], capture_output=True, check=False, text=True), judge_of_tool, 0)
     works_again(wire)
+
+
+def judge_of_tool(place, done):
+    """With which error a tool was refused what it asked."""
+    assert place or not done.returncode, f"status {done.returncode} without a fault: {done.stderr}"
+    said = [number for number in (errno.ENOMEM, errno.ENOBUFS) if os.strerror(number) in done.stderr]
+    assert said or not done.returncode, f"{done.stderr}, when this failed: {place[:4]}"
+    return {"result": (said or [0])[0], "allowed": ("ENOMEM", "ENOBUFS")}
 
 
 def recovering(wire):
@@ -175,7 +193,7 @@ def recovering(wire):
             wait_for("a reset", lambda: resets(wire) > before, WATCHDOG)
             wait_for("frames to arrive again", lambda: heard.receive(0.2), WATCHDOG)
 
-    report("recovery", wire.allocations.each(recover, lambda *_: None), 0)
+    wire.allocations.each("recovery", recover, lambda *_: {}, 0)
     works_again(wire)
 
 
@@ -183,22 +201,19 @@ class FaultyWire(SilentWire):
     """The wire on a kernel whose allocations fail."""
 
     def __enter__(self):
-        if not fault_injection.available():
-            raise lib.Skip("this kernel injects no faults")
         wire = super().__enter__()
+        self.stack = contextlib.ExitStack()
         try:
-            self.control = fail_call.Control()
-            self.control.__enter__()
-            self.allocations = fail_call.Allocations(self.control, OURS)
-            self.allocations.__enter__()
+            control = self.stack.enter_context(fail_call.Control())
+            self.allocations = self.stack.enter_context(fault_injection.Allocations(control, OURS))
         except BaseException:
+            self.stack.close()
             self.close()
             raise
         return wire
 
     def __exit__(self, *exception):
-        self.allocations.__exit__(*exception)
-        self.control.__exit__(*exception)
+        self.stack.close()
         super().__exit__(*exception)
 
 

@@ -12,19 +12,25 @@
  * that no task makes: fail-nth is of a task, and the counter behind the knob `interval` cannot be
  * set back. Code is recognised by the name of its module, so that may just be being loaded.
  *
+ * Where fail-nth makes the fault itself, its report is a stack in the kernel log, which takes
+ * seconds to print on an emulated CPU, and which allocations with __GFP_NOWARN do not make: a probe
+ * of `should_fail_ex` with `fail-nth` writes down the way to that call instead.
+ *
  * /sys/kernel/debug/fail_call takes one command a write:
  *
  *	add FUNCTION MODULE VALUE [through] [except=CALLER] [task|elsewhere] [drops]
+ *	add FUNCTION MODULE 0 fail-nth
  *	fail FUNCTION N		the N-th call from now on (0: none); all counts begin anew
  *	clear
  *
  * Without `through` the caller itself must be code of the module; with `except` no call counts that
- * comes on the way through that function as well. `task` is the task that has
- * written last, `elsewhere` all else: softirqs, other tasks. `drops` frees the packet that is the
- * first argument, for a function that does so also when it fails.
+ * comes on the way through that function as well. `task` is the task that has written last,
+ * `elsewhere` all else: softirqs, other tasks. `drops` frees the packet that is the first argument,
+ * for a function that does so also when it fails. `fail-nth` fails nothing: it notes which call of
+ * the task that has written last the kernel's own fail-nth makes fail.
  *
  * A read gives for each function: name, calls, whether one has failed. Then, if one has, the
- * functions that led there, one a line after a space.
+ * functions that led there, with where they return to, one a line after a space.
  */
 #include <linux/debugfs.h>
 #include <linux/kallsyms.h>
@@ -50,7 +56,7 @@ struct site {
 	char module[MODULE_NAME_LEN + 3]; /* as a symbol shows it, " [name]" */
 	char except[KSYM_NAME_LEN];
 	long value;
-	bool through, task, elsewhere, drops;
+	bool through, task, elsewhere, drops, fail_nth;
 	atomic_t calls;
 	int nth;
 	bool failed;
@@ -136,16 +142,23 @@ static bool on_the_way(const struct site *site, const unsigned long *entries, un
 
 static void record(const unsigned long *entries, unsigned int count)
 {
-	char name[KSYM_SYMBOL_LEN];
 	size_t used = 0;
 	unsigned int i;
 
 	if (atomic_cmpxchg(&recorded, 0, 1))
 		return;
-	for (i = 0; i < count; i++) {
-		symbol_of(entries[i], name);
-		used += scnprintf(place + used, sizeof(place) - used, " %s\n", name);
-	}
+	for (i = 0; i < count; i++)
+		used += scnprintf(place + used, sizeof(place) - used, " %pB\n", (void *)entries[i]);
+}
+
+/* Whether the kernel's fail-nth makes the next call fail that it counts. */
+static bool is_next_of_fail_nth(void)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	return READ_ONCE(current->fail_nth) == 1;
+#else
+	return false;
+#endif
 }
 
 static int before(struct kprobe *probe, struct pt_regs *regs)
@@ -155,6 +168,15 @@ static int before(struct kprobe *probe, struct pt_regs *regs)
 	bool own = !in_serving_softirq() && current->tgid == owner;
 	unsigned int count;
 
+	if (site->fail_nth) {
+		/* The kernel counts not all of them: the last one is the one that fails. */
+		if (own && is_next_of_fail_nth()) {
+			count = callers(site, regs, entries);
+			atomic_set(&recorded, 0);
+			record(entries, count);
+		}
+		return 0;
+	}
 	if ((site->task && !own) || (site->elsewhere && own))
 		return 0;
 	if (!site->through && !in_module(site, *(unsigned long *)kernel_stack_pointer(regs)))
@@ -222,6 +244,8 @@ static int add(char *words)
 			site->elsewhere = true;
 		else if (!strcmp(word, "drops"))
 			site->drops = true;
+		else if (!strcmp(word, "fail-nth"))
+			site->fail_nth = true;
 		else if (str_has_prefix(word, "except="))
 			strscpy(site->except, word + strlen("except="));
 		else

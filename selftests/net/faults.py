@@ -5,9 +5,10 @@
 # kernels: debug
 # timeout: 300
 # leak-scan: yes
-# log: FAULT_INJECTION|Call Trace:|page allocation failure
+# log: Call Trace:|page allocation failure|ref_tracker: memory allocation failure
 """Each allocation and each access to user memory on the way through our code fails, one after the
-other: the errno is the right one, nothing is left behind, and the next try works."""
+other: the errno is the right one, or what is lost is counted, nothing is left behind, and the next try
+works."""
 
 import contextlib
 import ctypes
@@ -24,16 +25,19 @@ import packet
 import topology
 from harness import equal, expedited_grace_periods, main
 import fail_call  # harness has set the path
-import fault_injection as faults
+import fault_injection
+from membership import counts, groups, unicast
 from packet import PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, open_socket
 from topology import MAC_B, Pair
 from twin import probe
 
 SIOCOUTQ, SIOCINQ, SIOCGSTAMP, SIOCGIFINDEX = 0x5411, 0x541B, 0x8906, 0x8933
 TX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 4
-FILE = f"{lib.MODULES}/af_rpacket.ko"
-# A socket without memory is ENOBUFS or ENOMEM, a file without is ENFILE.
-NO_SOCKET = ("ENOBUFS", "ENOMEM", "ENFILE")
+MODULE = "af_rpacket"
+FILE = f"{lib.MODULES}/{MODULE}.ko"
+CONTROL = fail_call.Control()
+# The memberships for which the device has a list.
+LISTS = (packet.MR_MULTICAST, packet.MR_UNICAST)
 
 
 def sockets():
@@ -45,9 +49,9 @@ def sockets():
     return rows, uses
 
 
-def report(what, places, least=1):
-    print("#", faults.summary(what, places, "af_rpacket"), flush=True)
-    assert len(places) >= least, f"{what}: only {len(places)} faults"
+def each(*arguments, **named):
+    """See fault_injection.Faults."""
+    FAULTS[0].each(*arguments, **named)
 
 
 def refused(expected, function, *arguments):
@@ -64,8 +68,8 @@ def refused(expected, function, *arguments):
 def test_namespace():
     """A namespace comes into being with the family's part, or not at all."""
     here = topology.Namespace()
-    report("a namespace", faults.each(topology.enter_bare, ("ENOMEM",),
-                                      lambda: os.setns(here.fd, topology.CLONE_NEWNET)))
+    each("a namespace", topology.enter_bare, ("ENOMEM",), lambda: os.setns(here.fd, topology.CLONE_NEWNET),
+         lambda: sockets() == (0, ["0"]))
     topology.enter_new()
     open_socket(SOCK_RAW, PROBE).close()
 
@@ -84,20 +88,28 @@ def test_socket():
                 while made:
                     os.close(made.pop())
 
-            report(f"socket({kind}, {protocol:#x})", faults.each(create, NO_SOCKET, close))
-    equal(sockets(), before, "sockets left")
+            each(f"socket({kind}, {protocol:#x})", create, ("ENOBUFS",), close,
+                 lambda: sockets()[0] == before[0] + 1)
+            equal(sockets(), before, "sockets left")
 
 
 def test_bind():
     """bind() has nothing that can fail once the address is in the kernel."""
     pair = Pair()
     with open_socket() as sock:
-        report("bind", faults.each(lambda: bind(sock, pair.a, PROBE), (),
-                                   lambda: bind(sock, 0, PROBE)), 0)
+        each("bind", lambda: bind(sock, pair.a, PROBE), (), lambda: bind(sock, 0, PROBE),
+             lambda: packet.LinkAddress.parse(packet.getname(sock)[0]).ifindex == pair.a, least=0)
 
 
-def test_options():
-    """Memberships, filters, switches, statistics; and what they were afterwards."""
+def receives(kind):
+    """What the device is to receive, as far as this kind of membership changes it."""
+    if kind == packet.MR_MULTICAST:
+        return groups("va").keys()
+    return unicast("va") if kind == packet.MR_UNICAST else counts("va")
+
+
+def test_memberships():
+    """All four kinds, joined and left: the device does what the socket was told."""
     pair = Pair()
     with open_socket() as sock:
         for kind in range(4):
@@ -110,29 +122,59 @@ def test_options():
                 with contextlib.suppress(OSError):
                     packet.set_option(sock, packet.DROP_MEMBERSHIP, request)
 
-            report(f"membership {kind}", faults.each(join, ("ENOBUFS", "ENOMEM", "EFAULT"), leave))
-            report(f"drop of membership {kind}",
-                   faults.each(lambda: (join(), leave()), ("ENOBUFS", "ENOMEM", "EFAULT"), leave))
-        equal(topology.flags("va") & topology.IFF_PROMISC, 0, "promiscuous")
+            plain = receives(kind)
+
+            def joined(kind=kind, plain=plain):
+                return receives(kind) != plain
+
+            # ENOBUFS is of the socket, ENOMEM of the device's list.
+            errors = ("ENOBUFS", "EFAULT") + (("ENOMEM",) if kind in LISTS else ())
+            each(f"membership {kind}", join, errors, leave, joined, least=2)
+            join()
+            # It may have been given back all the same: joining again is one more then, or the first.
+            each(f"drop of membership {kind}", lambda request=request: packet.set_option(
+                sock, packet.DROP_MEMBERSHIP, request), ("EFAULT",), lambda: (leave(), join()),
+                lambda joined=joined: not joined())
+            leave()
+            equal(receives(kind), plain, "what the device receives")
+
+
+def test_options():
+    """Switches, statistics."""
+    with open_socket() as sock:
         for option in (packet.AUXDATA, packet.ORIGDEV, packet.IGNORE_OUTGOING):
-            report(f"option {option}", faults.each(
-                lambda option=option: packet.set_option(sock, option, 1), ("EFAULT",)))
-            report(f"option {option}, read", faults.each(
-                lambda option=option: packet.get_int(sock, option), ("EFAULT",)))
-        report("statistics", faults.each(lambda: packet.statistics(sock), ("EFAULT",)))
+            each(f"option {option}", lambda option=option: packet.set_option(sock, option, 1), ("EFAULT",),
+                 lambda option=option: packet.set_option(sock, option, 0),
+                 lambda option=option: packet.get_int(sock, option) == 1)
+            each(f"option {option}, read", lambda option=option: packet.get_int(sock, option), ("EFAULT",))
+        each("statistics", lambda: packet.statistics(sock), ("EFAULT",))
+
+
+def arrived(sock):
+    """How many frames are waiting, which are taken."""
+    topology.wait_for_backlog()
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            packet.receive(sock, flags=packet.MSG_DONTWAIT)
+            count += 1
+    return count
 
 
 def test_send():
-    """sendmsg(), of both types. What is lost on its way after the call is the device's."""
+    """sendmsg(), of both types: each frame that was sent has arrived."""
     pair = Pair()
     topology.wait_running("va")
+    heard = packet.reference()
+    bind(heard, pair.b, PROBE)
     for kind in (SOCK_RAW, SOCK_DGRAM):
         with open_socket(kind) as sock:
-            for data in (probe(MAC_B), probe(MAC_B, bytes(1400))):
-                places = faults.each(
-                    lambda sock=sock, data=data: packet.send(sock, data, address(pair.a, PROBE, MAC_B)),
-                    ("ENOBUFS", "ENOMEM", "EFAULT"))
-                report(f"send({kind}) of {len(data)} bytes", places)
+            for data in (probe(MAC_B), probe(MAC_B, bytes(1400)), probe(MAC_B, bytes(1 << 14))):
+                topology.ip(f"link set va mtu {max(len(data), 1500)}", "link set vb mtu 65000")
+                topology.wait_running("va")
+                each(f"send({kind}) of {len(data)} bytes",
+                     lambda sock=sock, data=data: packet.send(sock, data, address(pair.a, PROBE, MAC_B)),
+                     ("ENOBUFS", "EFAULT"), lambda: arrived(heard), lambda: arrived(heard) == 1)
             charged = struct.unpack("=i", fcntl.ioctl(sock.fileno(), SIOCOUTQ, bytes(4)))
             equal(charged, (0,), "bytes that are still charged")
 
@@ -161,39 +203,31 @@ def test_many_messages():
         bind(out, pair.a, PROBE)
         bind(heard, pair.b, PROBE)
         heads, keep = messages(3, probe(MAC_B))
+        done, left_out = [0], [0]
 
-        def drain():
-            topology.wait_for_backlog()
-            count = 0
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    packet.receive(heard, flags=packet.MSG_DONTWAIT)
-                    count += 1
-            return count
-
-        def send():
+        def many(call, sock, *more):
             # The call may end after some of them, without an error.
-            sent = packet.call("sendmmsg", out.fileno(), heads, 3, 0)
-            done.append(sent)
+            done[0] = 0
+            done[0] = packet.call(call, sock.fileno(), heads, 3, *more)
+            left_out[0] += 3 - done[0]
 
         def undo():
-            arrived = drain()
-            if done:
-                assert arrived >= done.pop(), "what was reported as sent did not arrive"
-
-        done = []
-        report("sendmmsg", faults.each(send, ("ENOBUFS", "ENOMEM", "EFAULT"), undo))
-        packet.call("sendmmsg", out.fileno(), heads, 3, 0)
-        topology.wait_for_backlog()
+            equal(arrived(heard), done[0], "what was reported as sent, and arrived")
 
         def refill():
-            drain()
-            packet.call("sendmmsg", out.fileno(), heads, 3, 0)
+            with contextlib.suppress(OSError):
+                # What the call had no answer left for.
+                heard.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            arrived(heard)
+            many("sendmmsg", out, 0)
             topology.wait_for_backlog()
+            equal(done[0], 3, "messages to receive")
 
-        report("recvmmsg", faults.each(
-            lambda: packet.call("recvmmsg", heard.fileno(), heads, 3, packet.MSG_DONTWAIT, None),
-            ("ENOMEM", "EFAULT"), refill))
+        each("sendmmsg", lambda: many("sendmmsg", out, 0), ("ENOBUFS", "EFAULT"), undo,
+             drops=lambda: left_out[0])
+        refill()
+        each("recvmmsg", lambda: many("recvmmsg", heard, packet.MSG_DONTWAIT, None), ("EFAULT",), refill,
+             drops=lambda: left_out[0])
         del keep
 
 
@@ -201,6 +235,8 @@ def test_error_queue():
     """The time of a frame that was sent; what has no memory is sent without."""
     pair = Pair()
     topology.wait_running("va")
+    heard = packet.reference()
+    bind(heard, pair.b, PROBE)
     with open_socket() as sock:
         bind(sock, pair.a, PROBE)
         packet.set_option(sock, packet.SO_TIMESTAMPING, TX_SOFTWARE | SOFTWARE, level=socket.SOL_SOCKET)
@@ -209,6 +245,7 @@ def test_error_queue():
             packet.receive(sock, flags=packet.MSG_ERRQUEUE)
 
         def drain():
+            arrived(heard)
             with contextlib.suppress(BlockingIOError):
                 while True:
                     stamp()
@@ -217,10 +254,10 @@ def test_error_queue():
             drain()
             packet.send(sock, probe(MAC_B))
 
-        report("send with a time", faults.each(lambda: packet.send(sock, probe(MAC_B)),
-                                               ("ENOBUFS", "ENOMEM", "EFAULT"), drain))
+        each("send with a time", lambda: packet.send(sock, probe(MAC_B)), ("ENOBUFS", "EFAULT"), drain,
+             lambda: arrived(heard) == 1)
         again()
-        report("error queue", faults.each(stamp, ("EFAULT", "ENOMEM"), again))
+        each("error queue", stamp, ("EFAULT",), again)
 
 
 def test_small_calls():
@@ -236,13 +273,13 @@ def test_small_calls():
             "SIOCGIFINDEX": lambda: fcntl.ioctl(number, SIOCGIFINDEX, request),
             "SIOCGSTAMP": lambda: refused("ENOENT", fcntl.ioctl, number, SIOCGSTAMP, bytes(16)),
             "getsockname": lambda: packet.getname(sock),
-            "mmap": lambda: refused("EINVAL", packet.call, "mmap", None, mmap.PAGESIZE, 3, 1, number, 0),
+            "mmap": lambda: refused("ENODEV", packet.call, "mmap", None, mmap.PAGESIZE, 3, 1, number, 0),
             "accept": lambda: refused("EOPNOTSUPP", packet.call, "accept", number, None, None),
             "listen": lambda: refused("EOPNOTSUPP", packet.call, "listen", number, 1),
             "connect": lambda: refused("EOPNOTSUPP", packet.call, "connect", number, buffer, 20),
         }
         for what, function in calls.items():
-            report(what, faults.each(function, ("EFAULT", "ENOMEM")), 0)
+            each(what, function, ("EFAULT", "ENOMEM"), least=0)
 
 
 def test_close():
@@ -250,6 +287,7 @@ def test_close():
     pair = Pair()
     topology.wait_running("vb")
     sender, ready = packet.reference(), []
+    before = sockets()
 
     def make():
         sock = open_socket()
@@ -259,21 +297,28 @@ def test_close():
         topology.wait_for_backlog()
         ready.append(sock.detach())
 
+    def closed():
+        return counts("va") == (0, 0) and sockets() == before
+
     make()
-    report("close", faults.each(lambda: os.close(ready.pop()), (), make), 0)
+    each("close", lambda: os.close(ready.pop()), (), make, closed, least=0)
     os.close(ready.pop())
-    equal(topology.flags("va") & topology.IFF_PROMISC, 0, "promiscuous")
+    assert closed(), "a socket, or what it has told the device, is left"
 
 
 def test_device_goes_down():
     """The family's notifier, when the device of a socket goes down and up."""
     pair = Pair()
+
+    def is_up():
+        return bool(topology.flags("va") & topology.IFF_UP)
+
     with open_socket() as sock:
         bind(sock, pair.a, PROBE)
-        report("down", faults.each(lambda: topology.set_down("va"), ("EFAULT", "ENOMEM", "ENOBUFS"),
-                                   lambda: topology.set_up("va")), 0)
-        report("up", faults.each(lambda: topology.set_up("va"), ("EFAULT", "ENOMEM", "ENOBUFS"),
-                                 lambda: topology.set_down("va")), 0)
+        each("down", lambda: topology.set_down("va"), (), lambda: topology.set_up("va"),
+             lambda: not is_up(), least=0)
+        topology.set_down("va")
+        each("up", lambda: topology.set_up("va"), (), lambda: topology.set_down("va"), is_up, least=0)
 
 
 def test_receive():
@@ -286,14 +331,14 @@ def test_receive():
         bind(sock, pair.a, PROBE)
 
         def refill():
-            for _ in range(3):
+            arrived(sock)
+            for _ in range(2):
                 packet.send(sender, probe(), address(pair.b, PROBE))
             topology.wait_for_backlog()
 
         refill()
-        places = faults.each(lambda: packet.receive(sock, flags=packet.MSG_DONTWAIT),
-                             ("EFAULT", "ENOMEM"), refill)
-        report("recvmsg", places)
+        each("recvmsg", lambda: packet.receive(sock, flags=packet.MSG_DONTWAIT), ("EFAULT",), refill,
+             lambda: arrived(sock) == 1)
 
 
 def test_reading_proc():
@@ -308,7 +353,7 @@ def test_reading_proc():
             finally:
                 os.close(fd)
 
-        report("reading /proc", faults.each(read, ("ENOMEM", "EFAULT", "ENFILE")), 0)
+        each("reading /proc", read, ("ENOMEM", "EFAULT", "ENFILE"), least=0)
 
 
 def test_load():
@@ -320,27 +365,33 @@ def test_load():
             fail_call.insmod(FILE)
         except OSError as error:
             return error.errno
-        fail_call.rmmod("af_rpacket")
+        fail_call.rmmod(MODULE)
         return 0
 
     def judge(place, result):
-        assert result in ((0, errno.ENOMEM, errno.ENOBUFS) if place else (0,)), (
-            f"{errno.errorcode[result]} when this failed: {' < '.join(place[:6])}")
+        assert place or not result, f"{errno.errorcode[result]} without a fault"
         assert not os.path.exists(f"/proc/thread-self/net/{packet.PROC_NAME}"), "its file is there"
+        return {"result": result, "allowed": ("ENOMEM", "ENOBUFS")}
 
-    fail_call.rmmod("af_rpacket")
+    fail_call.rmmod(MODULE)
     try:
-        with fail_call.Control() as control, fail_call.Allocations(control, "af_rpacket", "task") as each:
-            report("load", each.each(load, judge), 5)
+        FAULTS[0].__exit__()
+        with fault_injection.Allocations(CONTROL, MODULE, "task") as allocations:
+            allocations.each("load", load, judge, 5)
     finally:
         fail_call.insmod(FILE)
     open_socket(SOCK_RAW, PROBE).close()
 
 
+FAULTS = []
+
+
 @contextlib.contextmanager
 def around():
-    with expedited_grace_periods(), faults.switched_on("af_rpacket"):
-        yield
+    with expedited_grace_periods(), CONTROL:
+        with fault_injection.Faults(CONTROL, MODULE) as faults:
+            FAULTS.append(faults)
+            yield
 
 
 if __name__ == "__main__":
