@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """How the functions fail that our modules call.
 
-Which functions these are is not written here: it is what a module imports. Each one either can fail,
-and FALLIBLE says how, or cannot, and is matched by INFALLIBLE. One that is in neither is an error of the
-test that asks: a new call of the kernel has to be looked at.
+Which functions these are is not written here: it is what is called in a module's code. Each one either
+can fail, and FALLIBLE says how, or cannot, and INFALLIBLE says why. One that is in neither is an error of
+the test that asks: a new call of the kernel has to be looked at.
 """
 import dataclasses
 import re
+
+import module_code
 
 EIO = -5
 
@@ -51,7 +53,7 @@ FALLIBLE = {site.function: site for site in (
     _pointer("sock_alloc_send_pskb", "ENOBUFS"),
     # NET_XMIT_DROP; the packet is gone in any case.
     Site("__dev_queue_xmit", 1, "ENOBUFS", ("drops",)),
-    Site("_raw_spin_trylock", 0, "0"),
+    Site("_raw_spin_trylock", 0, "0"), Site("rt_spin_trylock", 0, "0"),
     # Sockets.
     _pointer("sk_alloc", "ENOBUFS"), Site("ns_capable", 0, "EPERM"),
     # It tells the error by a pointer, too.
@@ -66,68 +68,95 @@ FALLIBLE = {site.function: site for site in (
 # What the `kernel` crate calls for us, by what we call of the crate.
 BY_THE_CRATE = {"enable_device_mem": "pci_enable_device_mem", "alloc_irq_vectors": "pci_alloc_irq_vectors"}
 
-INFALLIBLE = re.compile("|".join((
-    # Faults of the tests' own (bindings/helpers/registers.c), in kernels that inject them.
-    r"debugfs_\w+", r"fault_create_debugfs_attr", r"should_fail",
-    # Locks, read sections, time, randomness, printing, and what the compiler and the sanitizers call.
-    r"_raw_(spin_lock|spin_unlock|write_lock|write_unlock)\w*", r"__raw_spin_lock_init",
-    r"mutex_\w+", r"__rcu_read_(un)?lock", r"rcu_\w+", r"call_rcu", r"\w+_state_synchronize_rcu",
-    r"synchronize_(irq|net)", r"lock_(acquire|release|is_held_type|sock_nested)", r"release_sock",
-    r"lockdep_\w+", r"debug_\w+", r"__local_bh_(dis|en)able_ip", r"migrate_(dis|en)able", r"__cant_migrate",
-    r"rtnl_(un)?lock", r"__might_sleep", r"__SCT__might_resched", r"sched_clock", r"ktime_get_with_offset",
-    r"jiffies", r"__msecs_to_jiffies", r"round_jiffies_relative", r"get_random_bytes",
-    r"_printk", r"_dev_printk", r"netdev_(err|warn|notice|info)", r"net_ratelimit", r"skb_dump",
-    r"seq_printf", r"__asan_\w+", r"__kasan_\w+", r"__ubsan_\w+", r"__sanitizer_\w+", r"bcmp",
-    r"mem(cmp|cpy|move|set)", r"__fentry__", r"__(ref_)?stack_chk_\w+", r"__x86_\w+",
-    r"__check_object_size", r"validate_usercopy_range",
-    r"current_task", r"__per_cpu_offset", r"this_cpu_off", r"cpu_number", r"numa_node", r"__preempt_count",
-    r"ref(count|_tracker)_\w+",
-    # Without inlined helpers, the `kernel` crate has a function for each inline one of C.
-    r"rust_helper_(__(spin_lock|mutex)_init|atomic|read[bwl]|write[bwl]|spin_|mutex_|rcu_|cpu_relax)\w*",
-    r"rust_helper_(might_resched|dev_[gs]et_drvdata)",
-    # How Rust allocates, and also how it frees, which must not be left out. What it allocates fails in
-    # faults.py.
-    r"krealloc_node_align_noprof", r"rust_helper_krealloc_node_align",
-    # Undoing: whatever these answer, what was there is gone.
-    r"(un|de)register_\w+", r"dev_[mu]c_del", r"\w+_unregister\w*", r"free_\w+", r"\w+_free",
-    r"\w+_release(_\w+)?",
-    r"pci_(clear_master|disable_device|free_irq_vectors|iounmap|release_region|unregister_driver)",
-    r"dma_free_attrs", r"remove_proc_entry", r"timer_delete_sync", r"netif_napi_del\w*",
-    r"__netif_napi_del_locked", r"dev_kfree_skb_any_reason", r"\w*skb_reason_drop", r"consume_skb",
-    r"skb_free_datagram", r"skb_queue_purge_reason", r"sock_rfree", r"__dev_remove_pack",
-    r"nf_conntrack_destroy",
-    # Settings of a device and its queue that have no answer, or whose answer is a state.
-    r"pci_(set_master|try_set_mwi)", r"netif_(carrier|napi|queue|tx|schedule|device)_\w+",
-    r"__napi_schedule(_irqoff)?", r"napi_(complete_done|schedule_prep|consume_skb|(en|dis)able_locked)",
-    r"dql_\w+", r"netdev_(work_sched|core_stats_inc)", r"mod_timer", r"timer_init_key", r"dev_addr_mod",
-    r"eth_type_trans",
-    r"eth_commit_mac_addr_change", r"gro_receive_skb",
-    r"ethtool_convert_\w+", r"dev_add_pack",
-    # The core calls these, through a table in which we name them.
-    r"eth_validate_addr", r"ethtool_op_\w+", r"sock_(no_\w+|gettstamp)", r"datagram_poll",
-    # Packets and sockets.
-    r"skb_(put|push|pull|copy_and_csum_dev|tstamp_tx|clone_tx_timestamp)", r"__skb_tstamp_tx",
-    r"__vlan_get_protocol_offset", r"dst_release", r"sk_(error_report|net_refcnt_upgrade)",
-    r"__sock_(recv_cmsgs|tx_timestamp)", r"sock_init_data",
-    r"from_kuid_munged", r"flow_keys_basic_dissector", r"inet_dgram_ops", r"init_net", r"\w+_key",
-    # Only the KUnit tests of the layer call these.
-    r"_*kunit_\w+", r"sock_create(_kern)?", r"kernel_(bind|sendmsg|recvmsg)", r"do_sock_[gs]etsockopt",
-    r"dev_(open|close|get_stats)", r"__dev_direct_xmit", r"__netdev_alloc_skb",
-    # Of the crates `core` and `kernel`: text, arithmetic, layouts, panics, registers in configuration
-    # space, delays.
-    r"_R\w+(4core|5print|3fmt|3str|5alloc|5kunit|5error|4time|2io|12module_param|6device|bindings_raw)\w*",
-    r"_R\w+12resource_len",
-)))
+# What is called and cannot fail, or answers no error: why, and which functions. A new name is looked at
+# before it is added, so there are patterns only for families of which that is so by their nature.
+INFALLIBLE = {
+    "takes or gives back a lock, or a section in which something must not happen": (
+        r"_raw_(spin|write)_(un)?lock(_bh|_irq_disable|_irq_enable|_irqsave|_irqrestore)?",
+        r"rt_(spin|write)_(un)?lock", r"mutex_(un)?lock(_nested)?", r"rtnl_(un)?lock", r"__rcu_read_(un)?lock",
+        r"lock_sock_nested", r"release_sock", r"migrate_(dis|en)able",
+        r"__local_bh_(dis|en)able_ip"),
+    "makes a lock, or notes it for lockdep": (
+        r"__(raw|rt)_spin_lock_init", r"__(rt_)?rwlock_init", r"rt_mutex_base_init",
+        r"mutex_(rt_)?init_(generic|lockdep)", r"lockdep_(init_map_type|(un)?register_key|rcu_suspicious)",
+        r"lock_(acquire|release|is_held_type)", r"debug_lockdep_rcu_enabled",
+        r"rcu_(is_watching|read_lock_held)"),
+    "waits, or asks whether a wait is over": (
+        r"synchronize_(irq|net|rcu)", r"rcu_barrier", r"(get|poll)_state_synchronize_rcu", r"call_rcu",
+        r"_RNv\w+_6kernel4time5delay(6fsleep|6udelay)"),
+    "answers with a time or a number": (
+        r"sched_clock", r"ktime_get_with_offset", r"__msecs_to_jiffies", r"round_jiffies_relative",
+        r"get_random_bytes", r"_RNvX\w+9Monotonic\w+9ktime_get", r"from_kuid_munged"),
+    "prints": (
+        r"_printk", r"_dev_printk", r"netdev_(err|warn|notice|info)", r"skb_dump",
+        r"_RNv\w+_6kernel5print11call_printk",
+        # An overflow is noted in the file, which then gets more room.
+        r"seq_printf"),
+    "makes text, which the caller has room for": (
+        r"_RNvX\w+(7Display|5Debug|8LowerHex|8UpperHex)3fmt", r"_RNv\w+4core3fmt\w+"),
+    "is called by what the compiler, a sanitizer or the kernel's checks add": (
+        r"__asan_\w+", r"__kasan_\w+", r"__ubsan_\w+", r"__x86_(return|indirect)_thunk\w*",
+        r"__SCT__might_resched", r"__might_(sleep|resched)", r"__cant_(sleep|migrate)",
+        r"__check_object_size", r"refcount_warn_saturate", r"debug_smp_processor_id",
+        r"mem(cmp|cpy|move|set)", r"bcmp"),
+    "does not return": (r"_RNv\w+4core9panicking\w+",),
+    "turns a value into another": (
+        r"_RNv\w+_6kernel5error(5Error10from_errno|9to_result)", r"_RNvMNtCs\w+_6kernel5errorNtB2_5Error\w+",
+        r"_RNv\w+(19is_size_align_valid|14aligned_layout|20dangling_from_layout)",
+        r"_RNvX\w+10pci_driver\w+7Default7default", r"ethtool_convert_legacy_u32_to_link_mode",
+        r"ethtool_convert_link_mode_to_legacy_u32", r"__vlan_get_protocol_offset", r"eth_type_trans"),
+    "counts a reference, or notes it for the debug kernel, which may have no memory for its note": (
+        r"ref_tracker_(alloc|free)",
+        r"_RNvX\w+_6kernel6device\w+(7inc_ref|7dec_ref|4from)", r"sk_net_refcnt_upgrade"),
+    "reads what the PCI core has noted, or the configuration space, where nobody answers with ones": (
+        r"_RNv\w+_6kernel3pci\w+12resource_len", r"_RNv\w+_6kernel3pci\w+12config_space",
+        r"_RNvX\w+18ConfigSpaceBackend\w+(7io_read|8io_write)"),
+    # krealloc() is how Rust allocates, and also how it frees: with it made to fail, memory would stay for
+    # ever. That allocations fail is for faults.py.
+    "allocates, which fails in faults.py": (r"(rust_helper_)?krealloc_node_align(_noprof)?",),
+    "undoes: whatever it answers, what was there is gone": (
+        r"unregister_(netdev|netdevice_notifier|pernet_subsys)", r"(proto|sock)_unregister",
+        r"pci_(clear_master|disable_device|free_irq_vectors|iounmap|release_region|unregister_driver)",
+        r"free_(irq|netdev)", r"dma_free_attrs", r"remove_proc_entry", r"timer_delete_sync",
+        r"__netif_napi_del_locked", r"dev_[mu]c_del", r"__dev_remove_pack"),
+    "gives a packet, a socket or a route back": (
+        r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",
+        r"skb_free_datagram", r"skb_queue_purge_reason", r"sk_free", r"dst_release", r"nf_conntrack_destroy"),
+    "sets up or changes what is there; no answer": (
+        r"pci_set_master", r"netif_carrier_(on|off)", r"netif_device_(attach|detach)",
+        r"netif_napi_(add_weight|set_irq)_locked", r"napi_(en|dis)able_locked", r"netif_queue_set_napi",
+        r"netif_tx_wake_queue", r"netif_schedule_queue", r"netdev_(work_sched|core_stats_inc)",
+        r"dql_(completed|reset)", r"timer_init_key", r"mod_timer", r"dev_addr_mod",
+        r"eth_commit_mac_addr_change", r"dev_add_pack", r"sock_init_data", r"sk_error_report",
+        r"__sock_(recv_cmsgs|tx_timestamp)"),
+    "asks the stack to do something later, or tells whether that is asked for already": (
+        r"__napi_schedule(_irqoff)?", r"napi_(schedule_prep|complete_done)"),
+    "hands a packet on, which is then the stack's to count": (r"gro_receive_skb",),
+    "works on a packet that has room for it": (
+        r"skb_(put|push|pull)", r"skb_copy_and_csum_dev"),
+    "takes the time of a packet, which goes on without if there is no memory (faults.py)": (
+        r"skb_tstamp_tx", r"skb_clone_tx_timestamp"),
+    "has the answer of a device without a clock": (r"ethtool_op_get_ts_info",),
+    "is inline in C, for a kernel without inlined helpers": (
+        r"rust_helper_(__(spin_lock|mutex)_init|atomic_\w+|(read|write)[bwl]\w*|(spin|mutex)_(un)?lock\w*)",
+        r"rust_helper_(rcu_read_(un)?lock|cpu_relax|might_resched|dev_[gs]et_drvdata)"),
+    "is of the tests' own faults of registers (bindings/helpers/registers.c)": (
+        r"debugfs_\w+", r"fault_create_debugfs_attr", r"should_fail"),
+}
+_INFALLIBLE = re.compile("|".join(name for names in INFALLIBLE.values() for name in names))
 
 
-def of(imports):
-    """({function: Site} of those that can fail, [what is not known])"""
-    sites, unknown = {}, []
-    for name in imports:
+def of(module):
+    """({function: Site} of those that the module calls and that can fail, [what is not known])
+
+    A function that the module only names, in a table of the kernel's, is called by others."""
+    sites, unknown = {}, set()
+    for call in module_code.calls(module):
+        name = call.function
         crate = [c for rust, c in BY_THE_CRATE.items() if name.startswith("_R") and name.endswith(rust)]
         function = crate[0] if crate else name
         if function in FALLIBLE:
             sites[function] = FALLIBLE[function]
-        elif not INFALLIBLE.fullmatch(name):
-            unknown.append(name)
-    return sites, unknown
+        elif not call.tests and not _INFALLIBLE.fullmatch(name):
+            unknown.add(name)
+    return sites, sorted(unknown)

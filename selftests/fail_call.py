@@ -2,7 +2,7 @@
 """Makes the n-th call of a kernel function fail, in whatever context it comes, on the way through one
 of our modules. The work is done by a module of the tests, selftests/modules/fail_call.c.
 
-Of interest are the functions that a module calls, directly: which there are is what it imports,
+Of interest are the functions that a module calls, directly: which there are is what is in its code,
 call_sites.py says how each of them fails, and `Calls` finds out which of them an operation reaches, and
 how often. fault_injection.py has the same work done to what allocations ask whether they are to fail.
 """
@@ -85,7 +85,7 @@ class Calls:
         self.sites, self.reached = {}, set()
 
     def __enter__(self):
-        self.sites, unknown = call_sites.of(module_code.imports(self.module))
+        self.sites, unknown = call_sites.of(self.module)
         if unknown:
             raise lib.Failure("call_sites.py does not know how these fail: " + ", ".join(unknown))
         self.armed = self.control.armed(

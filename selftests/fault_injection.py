@@ -146,8 +146,8 @@ def is_copy(place):
 class Verdicts:
     """What has become of each fault of an operation on the way through a module."""
 
-    def __init__(self, module):
-        self.module = module
+    def __init__(self, module, sites=None):
+        self.module, self.sites = module, sites
         self.places, self.wrong = [], []
         self.refused = self.dropped = 0
         self.tolerated = collections.Counter()
@@ -183,6 +183,8 @@ class Verdicts:
         what was lost."""
         assert any(frame.module == self.module for frame in place), f"not of {self.module}: {place}"
         self.places.append(place)
+        if self.sites:
+            self.sites.note(place)
         where = " < ".join(without_plumbing(place)[:6])
         if result:
             name = errno.errorcode.get(result, str(result))
@@ -230,8 +232,8 @@ class Verdicts:
 class Faults:
     """Each allocation and each access to user memory of this task on the way through a module."""
 
-    def __init__(self, control, module):
-        self.control, self.module = control, module
+    def __init__(self, control, module, sites=None):
+        self.control, self.module, self.sites = control, module, sites
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
@@ -256,7 +258,7 @@ class Faults:
         if done and not done():
             raise lib.Failure(f"{what}: has no effect without a fault")
         undo()
-        verdicts = Verdicts(self.module)
+        verdicts = Verdicts(self.module, self.sites)
         with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as knob:
             for number in range(1, LIMIT):
                 fired, result, lost = self.one(knob, number, operation, drops)
@@ -298,8 +300,8 @@ class Allocations:
 
     LIMIT = 500
 
-    def __init__(self, control, module, where=""):
-        self.control, self.module, self.where = control, module, where
+    def __init__(self, control, module, where="", sites=None):
+        self.control, self.module, self.where, self.sites = control, module, where, sites
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
@@ -319,7 +321,7 @@ class Allocations:
 
         `judge(place, result)` is told the functions that led to the fault, none without one, and what
         `operation` returned. It raises, or returns what to tell Verdicts.add: arguments by name."""
-        verdicts = Verdicts(self.module)
+        verdicts = Verdicts(self.module, self.sites)
         for number in range(1, self.LIMIT):
             prepare()
             self.control.say("fail", DECIDES, number)

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the kernel says of a stack, and a module of what it takes from the kernel."""
+"""Which calls of the kernel are in the code of a module, and which of them a stack goes through."""
+import dataclasses
+import functools
 import re
 import subprocess
 
 import lib
+
+# By what is in their names: functions that only the KUnit tests of the layer call, and the layer for them.
+TESTS = re.compile(r"12socket_kunit|1[24]driver_(kunit|probe|example)")
+
 
 class Frame(str):
     """A function in a stack, as `name` or `name [module]`, and where in it the call returns to."""
@@ -20,6 +26,63 @@ class Frame(str):
         frame = cls(f"{name} [{module}]" if module else name)
         frame.name, frame.module, frame.offset = name, module or "", int(offset, 16)
         return frame
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A call of a function of the kernel, by its name, and where it returns to."""
+
+    caller: str
+    offset: int
+    function: str
+    # A jump: the function returns to whoever has called the caller.
+    last: bool = False
+    # A reallocation to nothing, which is how Rust frees.
+    frees: bool = False
+    # The caller is named after a test; but it may be ours as well: of functions with the same code, the
+    # compiler makes one.
+    tests: bool = False
+
+    def __str__(self):
+        return f"{readable(self.caller)}+{self.offset:#x}, {self.function}"
+
+
+@functools.cache
+def readable(name):
+    """The path of a Rust function, without its crate's hash."""
+    done = subprocess.run(["c++filt", name], check=False, capture_output=True, text=True)
+    return re.sub(r"\[[0-9a-f]{8,}\]", "", done.stdout.strip() or name)
+
+
+def _frees(function, before):
+    """Whether a reallocation has no flags, the fourth argument: those of an allocation are never 0."""
+    if "krealloc" not in function:
+        return False
+    for instruction in reversed(before):
+        if re.search(r"%[er]?cx$", instruction):
+            return re.match(r"xor +%ecx,%ecx$", instruction) is not None
+    return False
+
+
+def calls(module):
+    """The calls of functions of the kernel that are in a module's file."""
+    path = f"{lib.MODULES}/{module}.ko"
+    done = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", path], check=True,
+                          capture_output=True, text=True)
+    imported, found = set(imports(module)), []
+    caller, begin, instructions = "", 0, []
+    for line in done.stdout.splitlines():
+        if match := re.match(r"([0-9a-f]+) <(.+)>:$", line):
+            caller, begin, instructions = match[2], int(match[1], 16), []
+        elif match := re.match(r"\s+([0-9a-f]+): R_X86_64_(?:PLT32|PC32)\s+(\S+)-0x4$", line):
+            # A reference to data has another distance to the end of the instruction, or is not of these.
+            kind = instructions[-1].split()[0] if instructions else ""
+            if match[2] in imported and re.match(r"call|j", kind):
+                found.append(Call(caller, int(match[1], 16) + 4 - begin, match[2], kind != "call",
+                                  _frees(match[2], instructions[:-1]), bool(TESTS.search(caller))))
+        elif match := re.match(r"\s+[0-9a-f]+:\t(.+?)\s*(?:[#<].*)?$", line):
+            instructions.append(match[1])
+    return found
 
 
 def imports(module):

@@ -6,7 +6,8 @@
 # leak-scan: yes
 # log: Call Trace:|page allocation failure|ref_tracker_dir_debugfs|ref_tracker: memory allocation failure
 """Each allocation on the way through probe, open and the settings fails, one after the other: the error
-is the right one, or what is lost is counted, nothing is left behind, and the next try works."""
+is the right one, or what is lost is counted, nothing is left behind, and the next try works. Which places
+these are, the driver's code says; the last case names those that have not failed."""
 
 import contextlib
 import ctypes
@@ -25,6 +26,7 @@ sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
 import fail_call
 import fault_injection
+import fault_sites
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCGIFMTU, SIOCSIFMTU = 0x8913, 0x8914, 0x8921, 0x8922
 SIOCSIFHWADDR = 0x8924
@@ -32,6 +34,11 @@ SIOCGMIIPHY, SIOCGMIIREG, SIOCETHTOOL = 0x8947, 0x8948, 0x8946
 IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
 # ETHTOOL_*: settings, driver, registers, message level, link, statistics.
 GET_SETTINGS, SET_SETTINGS, GET_DRIVER, GET_REGISTERS, GET_LINK, GET_STATISTICS = 1, 2, 3, 4, 10, 0x1D
+# Which file makes an allocation fail (fault_sites.py), if it is not faults.py.
+OWNERS = [
+    ("start_xmit|skb_tstamp_tx|napi_alloc_skb", "softirq_faults.py", "what is sent, and what arrives"),
+    ("Vec.*krealloc", None, "only the tests of the layer have such a list"),
+]
 # Not all say that memory is short: the PCI core calls a region busy that it could not note, the driver
 # core refuses a device whose name it could not copy.
 PROBE_ERRORS = {"ENOMEM": "", "EBUSY": "__request_region", "EINVAL": "dev_set_name",
@@ -105,7 +112,7 @@ def loading(wire):
     fail_call.rmmod(wire.subject)
     wire.faults.__exit__()
     try:
-        with fault_injection.Allocations(wire.control, wire.subject, "task") as allocations:
+        with fault_injection.Allocations(wire.control, wire.subject, "task", wire.sites) as allocations:
             allocations.each("load", load, judge, 3)
     finally:
         wire.card.override(None)
@@ -238,6 +245,11 @@ def listening(wire):
     works_again(wire)
 
 
+def each_place_has_failed(wire):
+    """All calls of the driver from which an allocation can fail in a system call; or a reason why not."""
+    wire.sites.account("faults.py", OWNERS)
+
+
 class FaultyWire(SilentWire):
     """The wire on a kernel that injects faults."""
 
@@ -245,8 +257,10 @@ class FaultyWire(SilentWire):
         wire = super().__enter__()
         self.stack = contextlib.ExitStack()
         try:
+            self.sites = fault_sites.Sites(OURS)
             self.control = self.stack.enter_context(fail_call.Control())
-            self.faults = self.stack.enter_context(fault_injection.Faults(self.control, OURS))
+            self.faults = self.stack.enter_context(
+                fault_injection.Faults(self.control, self.subject, self.sites))
         except BaseException:
             self.stack.close()
             self.close()
@@ -259,4 +273,5 @@ class FaultyWire(SilentWire):
 
 
 if __name__ == "__main__":
-    cases.main(probing, opening, settings, asking, sending, listening, closing, loading, wire=FaultyWire)
+    cases.main(probing, opening, settings, asking, sending, listening, closing, loading,
+               each_place_has_failed, wire=FaultyWire)

@@ -20,7 +20,7 @@ import sys
 
 import cases
 from calls import generated
-from faults import ready, works_again
+from faults import OWNERS, ready, works_again
 from frames import Tap, flood, frame
 from link import cable
 from nic import OURS, SilentWire, lib, read, wait_for
@@ -31,6 +31,7 @@ sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
 import fail_call
 import fault_injection
+import fault_sites
 
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_TIMESTAMPING, TX_SOFTWARE, SOFTWARE, MSG_ERRQUEUE = 37, 1 << 1, 1 << 4, 0x2000
@@ -197,6 +198,11 @@ def recovering(wire):
     works_again(wire)
 
 
+def each_place_has_failed(wire):
+    """All calls from which an allocation can fail where no system call waits for it."""
+    wire.sites.account("softirq_faults.py", OWNERS)
+
+
 class FaultyWire(SilentWire):
     """The wire on a kernel whose allocations fail."""
 
@@ -204,8 +210,10 @@ class FaultyWire(SilentWire):
         wire = super().__enter__()
         self.stack = contextlib.ExitStack()
         try:
+            self.sites = fault_sites.Sites(OURS)
             control = self.stack.enter_context(fail_call.Control())
-            self.allocations = self.stack.enter_context(fault_injection.Allocations(control, OURS))
+            self.allocations = self.stack.enter_context(
+                fault_injection.Allocations(control, OURS, sites=self.sites))
         except BaseException:
             self.stack.close()
             self.close()
@@ -219,4 +227,4 @@ class FaultyWire(SilentWire):
 
 if __name__ == "__main__":
     cases.main(receiving, sending, sending_what_others_keep, link_changes, changed_by_others,
-               recovering, wire=FaultyWire)
+               recovering, each_place_has_failed, wire=FaultyWire)

@@ -8,7 +8,7 @@
 # log: Call Trace:|page allocation failure|ref_tracker: memory allocation failure
 """Each allocation and each access to user memory on the way through our code fails, one after the
 other: the errno is the right one, or what is lost is counted, nothing is left behind, and the next try
-works."""
+works. Which places these are, the family's code says; the last case names those that have not failed."""
 
 import contextlib
 import ctypes
@@ -26,6 +26,7 @@ import topology
 from harness import equal, expedited_grace_periods, main
 import fail_call  # harness has set the path
 import fault_injection
+import fault_sites
 from membership import counts, groups, unicast
 from packet import PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, open_socket
 from topology import MAC_B, Pair
@@ -36,6 +37,17 @@ TX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 4
 MODULE = "af_rpacket"
 FILE = f"{lib.MODULES}/{MODULE}.ko"
 CONTROL = fail_call.Control()
+# Which file makes an allocation fail (fault_sites.py), if it is not faults.py.
+OWNERS = [
+    ("receive_callback|rnet_helper_packet_take", "softirq_faults.py", "the family's hook"),
+    ("__pskb_pull_tail", None, "four bytes more have room in the packet; calls.py has the call itself fail"),
+    ("request_threaded_irq|skb_tstamp_tx", None,
+     "the layer has it for drivers, and is compiled into both modules"),
+    ("proto_register", None, "it allocates nothing for sockets that come from kmalloc()"),
+    ("device_event.*dev_set", None, "of a device that goes away nothing is announced any more"),
+    ("Ioctl>::reply", None, "a copy that nothing calls: the code is in its caller"),
+    ("put_cmsg", None, "it writes to user memory where no faults are made; calls.py has the call itself fail"),
+]
 # The memberships for which the device has a list.
 LISTS = (packet.MR_MULTICAST, packet.MR_UNICAST)
 
@@ -359,7 +371,7 @@ def test_reading_proc():
 def test_load():
     """The module is loaded: what is registered when something fails is given back.
 
-    The last case: afterwards the code of the module is elsewhere."""
+    The last but one: afterwards the code of the module is elsewhere."""
     def load():
         try:
             fail_call.insmod(FILE)
@@ -376,20 +388,26 @@ def test_load():
     fail_call.rmmod(MODULE)
     try:
         FAULTS[0].__exit__()
-        with fault_injection.Allocations(CONTROL, MODULE, "task") as allocations:
+        with fault_injection.Allocations(CONTROL, MODULE, "task", SITES[0]) as allocations:
             allocations.each("load", load, judge, 5)
     finally:
         fail_call.insmod(FILE)
     open_socket(SOCK_RAW, PROBE).close()
 
 
-FAULTS = []
+def test_each_place_has_failed():
+    """All calls of the family from which an allocation can fail in a system call; or a reason why not."""
+    SITES[0].account("faults.py", OWNERS)
+
+
+FAULTS, SITES = [], []
 
 
 @contextlib.contextmanager
 def around():
     with expedited_grace_periods(), CONTROL:
-        with fault_injection.Faults(CONTROL, MODULE) as faults:
+        SITES.append(fault_sites.Sites(MODULE))
+        with fault_injection.Faults(CONTROL, MODULE, SITES[0]) as faults:
             FAULTS.append(faults)
             yield
 

@@ -15,9 +15,11 @@ import contextlib
 import bpf
 import packet
 import topology
+from faults import OWNERS
 from harness import equal, expedited_grace_periods, main
 import fail_call  # harness has set the path
 import fault_injection
+import fault_sites
 from packet import ETH_P_ALL, PROBE, SOCK_DGRAM, address, bind, open_socket
 from topology import MAC_B, Pair
 from twin import probe
@@ -51,7 +53,7 @@ def passes(where, what, socks, send, least):
         losses.append(lost)
         return {"dropped": bool(lost)}
 
-    with fault_injection.Allocations(CONTROL, MODULE, where) as allocations:
+    with fault_injection.Allocations(CONTROL, MODULE, where, SITES[0]) as allocations:
         allocations.each(what, one, judge, least)
     assert any(losses), f"{what}: no fault cost a frame"
 
@@ -104,13 +106,22 @@ def test_devices():
         equal(error, "ENETDOWN", "the reader")
         return {}
 
-    with fault_injection.Allocations(CONTROL, MODULE, "elsewhere") as allocations:
+    with fault_injection.Allocations(CONTROL, MODULE, "elsewhere", SITES[0]) as allocations:
         allocations.each("devices", life, judge, 0)
+
+
+def test_each_place_has_failed():
+    """All calls from which an allocation can fail where no system call waits for it."""
+    SITES[0].account("softirq_faults.py", OWNERS)
+
+
+SITES = []
 
 
 @contextlib.contextmanager
 def around():
     with expedited_grace_periods(), CONTROL:
+        SITES.append(fault_sites.Sites(MODULE))
         yield
 
 
