@@ -11,21 +11,19 @@ names those that were not reached."""
 
 import contextlib
 import ctypes
-import os
-import struct
 import sys
 
 import cases
-from faults import SIOCSIFHWADDR, SIOCSIFMTU, Requests, ready, works_again
+import failing
+from failing import OTHER_MAC, OTHER_MTU, USUAL_MTU, FailingWire, Requests, ready, works_again
 from frames import Tap, frame
-from nic import OURS, SilentWire, format_mac, lib, wait_for
-from pktgen import generator, order
+from nic import OURS, lib, wait_for
 
 sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
 import fail_call
 
-SIOCETHTOOL, ETHTOOL_GSET, ETHTOOL_SSET = 0x8946, 1, 2
+ETHTOOL_GSET, ETHTOOL_SSET = 1, 2
 # What has a reason not to be reached by any case here.
 UNREACHED = [
     ("dev_(mc_add|set_promiscuity|set_allmulti)", "only the KUnit tests of the layer call it"),
@@ -36,37 +34,20 @@ UNREACHED = [
 
 def loading(wire):
     """The module is loaded: without its driver it does not stay."""
-    wire.card.unbind()
-    wire.card.override("none")
-    fail_call.rmmod(OURS)
-
     def undo():
         with contextlib.suppress(OSError):
             fail_call.rmmod(OURS)
 
-    try:
-        lib.diag("load: " + wire.calls.each(
-            lambda: fail_call.insmod(f"{lib.MODULES}/{OURS}.ko"), undo))
+    with failing.without_module(wire):
+        lib.diag("load: " + wire.calls.each(failing.load, undo))
         assert not lib.loaded(OURS), "the module is still there"
-    finally:
-        wire.card.override(None)
-        wire.card.bind(wire.subject)
-    works_again(wire)
 
 
 def probing(wire):
     """The card is bound: whatever fails, it is free afterwards, and can be bound."""
-    wire.card.unbind()
-    fd = os.open(f"/sys/bus/pci/drivers/{wire.subject}/bind", os.O_WRONLY)
-    resources = read_iomem(wire)
-    try:
-        lib.diag("probe: " + wire.calls.each(
-            lambda: os.write(fd, wire.card.address.encode()),
-            lambda: freed(wire, resources), least=8))
-    finally:
-        os.close(fd)
-    wire.card.bind(wire.subject)
-    works_again(wire)
+    with failing.without_driver(wire) as bind:
+        resources = read_iomem(wire)
+        lib.diag("probe: " + wire.calls.each(bind, lambda: freed(wire, resources), least=8))
 
 
 def read_iomem(wire):
@@ -84,16 +65,8 @@ def freed(wire, resources):
 
 def opening(wire):
     """The interface goes up: whatever fails, it is down, and no line is requested."""
-    ready(wire)
-    wire.dut.set("down")
-    requests = Requests(wire.dut.name)
-
-    def undo():
-        requests.up(False)
-        assert wire.dut.name not in wire.card.handlers()[1], "the line is still requested"
-
-    lib.diag("open: " + wire.calls.each(requests.up, undo, least=3))
-    works_again(wire)
+    with failing.down(wire) as (requests, undo):
+        lib.diag("open: " + wire.calls.each(requests.up, undo, least=3))
 
 
 def receiving(wire):
@@ -128,36 +101,13 @@ def sending(wire):
         lib.diag("send: " + wire.calls.each(send, least=0))
 
 
-def generated(wire, heard, count):
-    """So many frames of pktgen: how many arrived, and how many are counted as dropped."""
-    def dropped():
-        return wire.dut.counters()["tx_dropped"] - before
-
-    def all_known():
-        got = heard.receive(0.1)
-        if got and len(got[0]) == 300:
-            arrived.append(got)
-        return len(arrived) + dropped() >= count
-
-    before, arrived = wire.dut.counters()["tx_dropped"], []
-    order("/proc/net/pktgen/pgctrl", "start")
-    wait_for("what has become of each frame", all_known)
-    return len(arrived), dropped()
-
-
 def sending_what_others_keep(wire):
     """A packet that its sender keeps (pktgen) is cloned, or dropped and counted."""
     ready(wire)
     works_again(wire)
-    with generator(wire) as tell, Tap(wire.peer, 0x0800) as heard:
-        for text in ("count 3", "clone_skb 100", "delay 200000", "pkt_size 300", "dst 10.8.13.9",
-                     f"dst_mac {format_mac(wire.peer.mac)}"):
-            tell(text)
-
-        def send():
-            lib.equal(3, sum(generated(wire, heard, 3)), "frames that arrived or were counted")
-
-        lib.diag("pktgen: " + wire.calls.each(send))
+    with failing.packets_of_others(wire, 3) as send:
+        lib.diag("pktgen: " + wire.calls.each(
+            lambda: lib.equal(3, sum(send()), "frames that arrived or were counted")))
     works_again(wire)
 
 
@@ -165,21 +115,13 @@ def settings(wire):
     """MTU, address, link settings."""
     ready(wire)
     requests, mac = Requests(wire.dut.name), wire.dut.mac
-    link = ctypes.create_string_buffer(struct.pack("=I", ETHTOOL_GSET), 44)
-
-    def ethtool(command):
-        struct.pack_into("=I", link, 0, command)
-        requests(SIOCETHTOOL, struct.pack("=Q16x", ctypes.addressof(link)))
-
-    ethtool(ETHTOOL_GSET)
+    link = ctypes.create_string_buffer(44)
+    requests.ethtool(ETHTOOL_GSET, link)
     for what, do, undo, least in (
-            ("the MTU", lambda: requests(SIOCSIFMTU, struct.pack("=i20x", 1400)),
-             lambda: requests(SIOCSIFMTU, struct.pack("=i20x", 1500)), 0),
-            ("the address",
-             lambda: requests(SIOCSIFHWADDR, struct.pack("=H6s16x", 1, b"\x02\0\0\0\0\x77")),
-             lambda: requests(SIOCSIFHWADDR, struct.pack("=H6s16x", 1, mac)), 1),
-            ("asking for the link", lambda: ethtool(ETHTOOL_GSET), lambda: None, 0),
-            ("setting the link", lambda: ethtool(ETHTOOL_SSET), lambda: None, 0)):
+            ("the MTU", lambda: requests.set_mtu(OTHER_MTU), lambda: requests.set_mtu(USUAL_MTU), 0),
+            ("the address", lambda: requests.set_mac(OTHER_MAC), lambda: requests.set_mac(mac), 1),
+            ("asking for the link", lambda: requests.ethtool(ETHTOOL_GSET, link), lambda: None, 0),
+            ("setting the link", lambda: requests.ethtool(ETHTOOL_SSET, link), lambda: None, 0)):
         lib.diag(f"{what}: " + wire.calls.each(do, undo, least=least))
     assert wire.dut.mac == mac
     works_again(wire)
@@ -190,24 +132,11 @@ def each_call_was_reached(wire):
     wire.calls.account(UNREACHED)
 
 
-class Wire(SilentWire):
+class Wire(FailingWire):
     """The wire on a kernel whose functions fail."""
 
-    def __enter__(self):
-        wire = super().__enter__()
-        self.stack = contextlib.ExitStack()
-        try:
-            control = self.stack.enter_context(fail_call.Control())
-            self.calls = self.stack.enter_context(fail_call.Calls(control, OURS))
-        except BaseException:
-            self.stack.close()
-            self.close()
-            raise
-        return wire
-
-    def __exit__(self, *exception):
-        self.stack.close()
-        super().__exit__(*exception)
+    def arm(self, stack):
+        self.calls = stack.enter_context(fail_call.Calls(self.control, OURS))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@
 it: in its poll, in its transmit function, in its timers and its work. Each frame is there, or it is
 counted as dropped, and the next one gets through."""
 
-import contextlib
 import errno
 import os
 import re
@@ -19,17 +18,15 @@ import subprocess
 import sys
 
 import cases
-from calls import generated
-from faults import OWNERS, ready, works_again
+import failing
+from failing import OWNERS, FailingWire, ready, works_again
 from frames import Tap, flood, frame
 from link import cable
-from nic import OURS, SilentWire, lib, read, wait_for
-from pktgen import generator
+from nic import OURS, lib, read, wait_for
 from recovery import COMMAND, RECEIVER, WATCHDOG, resets
 
 sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
-import fail_call
 import fault_injection
 import fault_sites
 
@@ -109,11 +106,7 @@ def sending_what_others_keep(wire):
     """No memory for a packet of one's own: `tx_dropped`."""
     ready(wire)
     works_again(wire)
-    with generator(wire) as tell, Tap(wire.peer, 0x0800) as heard:
-        for text in ("count 2", "clone_skb 100", "delay 200000", "pkt_size 300", "dst 10.8.13.9",
-                     "dst_mac " + ":".join(f"{byte:02x}" for byte in wire.peer.mac)):
-            tell(text)
-
+    with failing.packets_of_others(wire, 2) as send:
         def judge(place, result):
             lib.equal(2, sum(result), "arrived, or tx_dropped")
             lib.require(place or not result[1], "nothing is lost without a fault")
@@ -121,7 +114,7 @@ def sending_what_others_keep(wire):
             return {"dropped": bool(result[1])}
 
         losses = []
-        wire.allocations.each("send a packet that others have", lambda: generated(wire, heard, 2), judge)
+        wire.allocations.each("send a packet that others have", send, judge)
         lib.require(any(losses), "a fault costs a frame")
 
 
@@ -203,26 +196,13 @@ def each_place_has_failed(wire):
     wire.sites.account("softirq_faults.py", OWNERS)
 
 
-class FaultyWire(SilentWire):
+class FaultyWire(FailingWire):
     """The wire on a kernel whose allocations fail."""
 
-    def __enter__(self):
-        wire = super().__enter__()
-        self.stack = contextlib.ExitStack()
-        try:
-            self.sites = fault_sites.Sites(OURS)
-            control = self.stack.enter_context(fail_call.Control())
-            self.allocations = self.stack.enter_context(
-                fault_injection.Allocations(control, OURS, sites=self.sites))
-        except BaseException:
-            self.stack.close()
-            self.close()
-            raise
-        return wire
-
-    def __exit__(self, *exception):
-        self.stack.close()
-        super().__exit__(*exception)
+    def arm(self, stack):
+        self.sites = fault_sites.Sites(OURS)
+        self.allocations = stack.enter_context(
+            fault_injection.Allocations(self.control, OURS, sites=self.sites))
 
 
 if __name__ == "__main__":

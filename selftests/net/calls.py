@@ -17,23 +17,20 @@ import struct
 import tempfile
 
 import bpf
+import failing
 import packet
 import topology
+from failing import CONTROL, MODULE, arrived
 from harness import equal, expedited_grace_periods, main
 import fail_call  # harness has set the path
-import lib
 from membership import counts
 from packet import PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, open_socket
 from topology import MAC_B, Pair
 from twin import probe
 
-MODULE = "af_rpacket"
-FILE = f"{lib.MODULES}/{MODULE}.ko"
-SIOCOUTQ, SIOCINQ = 0x5411, 0x541B
-TX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 4
 # Cases run in processes of their own: what they reached is noted here, a name a line.
 REACHED = tempfile.NamedTemporaryFile(mode="a", prefix="reached")
-CALLS = fail_call.Calls(fail_call.Control(), MODULE)
+CALLS = fail_call.Calls(CONTROL, MODULE)
 # What has a reason not to be reached by any case here.
 UNREACHED = [
     ("skb_copy_bits", "who sends or receives a VLAN tag has it in the linear part of the packet"),
@@ -59,27 +56,20 @@ def references():
 
 def test_load():
     """The module is loaded: it stays only when all its registrations are made."""
-    fail_call.rmmod(MODULE)
-
     def undo():
         with contextlib.suppress(OSError):
             fail_call.rmmod(MODULE)
 
-    try:
-        check("load", lambda: fail_call.insmod(FILE), undo, least=5)
+    with failing.without_module():
+        check("load", failing.load, undo, least=5)
         equal(references(), [], "the module")
-        assert not os.path.exists(f"/proc/thread-self/net/{packet.PROC_NAME}"), "its file is there"
-    finally:
-        fail_call.insmod(FILE)
-    open_socket(SOCK_RAW, PROBE).close()
+        assert not os.path.exists(failing.PROC), "its file is there"
 
 
 def test_namespace():
     """A namespace comes into being, or does not."""
-    here = topology.Namespace()
-    check("a namespace", topology.enter_bare, lambda: os.setns(here.fd, topology.CLONE_NEWNET))
-    topology.enter_new()
-    open_socket(SOCK_RAW, PROBE).close()
+    with failing.another_namespace() as (enter, leave):
+        check("a namespace", enter, leave)
 
 
 def test_socket():
@@ -108,17 +98,8 @@ def test_memberships():
     """All four kinds."""
     pair = Pair()
     with open_socket() as sock:
-        for kind in range(4):
-            request = packet.membership(pair.a, kind, bytes.fromhex("030000000001"))
-
-            def join(request=request):
-                packet.set_option(sock, packet.ADD_MEMBERSHIP, request)
-
-            def leave(request=request):
-                packet.set_option(sock, packet.DROP_MEMBERSHIP, request)
-
-            check(f"membership {kind}", join, leave,
-                  {"dev_get_by_index_rcu": ("ENODEV",)}, 2)
+        for kind, join, leave in failing.memberships(sock, pair.a):
+            check(f"membership {kind}", join, leave, {"dev_get_by_index_rcu": ("ENODEV",)}, 2)
     equal(counts("va"), (0, 0), "the device's mode")
 
 
@@ -133,11 +114,11 @@ def test_options():
 def test_ioctls():
     """What is in the queues, and /proc."""
     with open_socket() as sock:
-        for what in (SIOCINQ, SIOCOUTQ):
+        for what in (failing.SIOCINQ, failing.SIOCOUTQ):
             check(f"ioctl {what:#x}", lambda what=what: fcntl.ioctl(sock.fileno(), what, bytes(4)))
 
         def read():
-            with open(f"/proc/thread-self/net/{packet.PROC_NAME}", encoding="ascii") as table:
+            with open(failing.PROC, encoding="ascii") as table:
                 table.read()
         check("/proc", read, least=0)
 
@@ -147,16 +128,8 @@ def test_send():
     pair = Pair()
     topology.wait_running("va")
     mark = packet.cmsg(socket.SOL_SOCKET, packet.SO_MARK, struct.pack("=I", 0))
-    for kind in (SOCK_RAW, SOCK_DGRAM):
-        with open_socket(kind) as sock:
-            for data in (probe(MAC_B), probe(MAC_B, bytes(1400))):
-                def send(sock=sock, data=data):
-                    packet.send(sock, data, address(pair.a, PROBE, MAC_B), mark)
-
-                check(f"send({kind}) of {len(data)} bytes", send, least=4)
-            topology.wait_for_backlog()
-            charged = struct.unpack("=i", fcntl.ioctl(sock.fileno(), SIOCOUTQ, bytes(4)))
-            equal(charged, (0,), "bytes that are still charged")
+    for what, _, send in failing.sending(pair.a, (46, 1400), mark):
+        check(what, send, least=4)
 
 
 def test_receive():
@@ -183,9 +156,7 @@ def test_receive():
 
         def undo():
             for each in (sock, other):
-                with contextlib.suppress(BlockingIOError):
-                    while True:
-                        packet.receive(each, flags=packet.MSG_DONTWAIT)
+                arrived(each)
                 packet.statistics(each)
 
         for which in (sock, other):
@@ -207,39 +178,19 @@ def test_frames_of_pages():
         bpf.attach(heard, [bpf.ret(100)])
         packet.statistics(heard)
 
-        def drain():
-            arrived = 0
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    packet.receive(heard, flags=packet.MSG_DONTWAIT)
-                    arrived += 1
-            return arrived
-
         def send():
             packet.send(out, data, address(pair.a, 0, MAC_B))
-            topology.wait_for_backlog()
             # Twice: it may be the call that looks into the queue that fails.
-            equal(drain() + drain() + packet.statistics(heard)[1], 1, "arrived or tp_drops")
+            equal(arrived(heard) + arrived(heard) + packet.statistics(heard)[1], 1, "arrived or tp_drops")
 
         check("a tagged frame of pages", send, expected={"skb_recv_datagram": ("0",)}, least=2)
 
 
 def test_error_queue():
     """A frame that was sent comes back with its time."""
-    pair = Pair()
-    topology.wait_running("va")
-    with open_socket() as sock:
-        bind(sock, pair.a, PROBE)
-        packet.set_option(sock, packet.SO_TIMESTAMPING, TX_SOFTWARE | SOFTWARE, level=socket.SOL_SOCKET)
-        packet.send(sock, probe(MAC_B))
-
-        def again():
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    packet.receive(sock, flags=packet.MSG_ERRQUEUE)
-            packet.send(sock, probe(MAC_B))
-
-        check("error queue", lambda: packet.receive(sock, flags=packet.MSG_ERRQUEUE), again)
+    with failing.timed() as (_, _, stamp, _, again):
+        again()
+        check("error queue", stamp, again)
 
 
 def test_each_call_was_reached():
@@ -251,7 +202,7 @@ def test_each_call_was_reached():
 
 @contextlib.contextmanager
 def around():
-    with expedited_grace_periods(), CALLS.control, CALLS:
+    with expedited_grace_periods(), CONTROL, CALLS:
         yield
 
 

@@ -20,9 +20,10 @@ import select
 import socket
 import struct
 
-import lib
+import failing
 import packet
 import topology
+from failing import CONTROL, MODULE, OWNERS, arrived
 from harness import equal, expedited_grace_periods, main
 import fail_call  # harness has set the path
 import fault_injection
@@ -32,29 +33,14 @@ from packet import PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, open_socket
 from topology import MAC_B, Pair
 from twin import probe
 
-SIOCOUTQ, SIOCINQ, SIOCGSTAMP, SIOCGIFINDEX = 0x5411, 0x541B, 0x8906, 0x8933
-TX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 4
-MODULE = "af_rpacket"
-FILE = f"{lib.MODULES}/{MODULE}.ko"
-CONTROL = fail_call.Control()
-# Which file makes an allocation fail (fault_sites.py), if it is not faults.py.
-OWNERS = [
-    ("receive_callback|rnet_helper_packet_take", "softirq_faults.py", "the family's hook"),
-    ("__pskb_pull_tail", None, "four bytes more have room in the packet; calls.py has the call itself fail"),
-    ("request_threaded_irq|skb_tstamp_tx", None,
-     "the layer has it for drivers, and is compiled into both modules"),
-    ("proto_register", None, "it allocates nothing for sockets that come from kmalloc()"),
-    ("device_event.*dev_set", None, "of a device that goes away nothing is announced any more"),
-    ("Ioctl>::reply", None, "a copy that nothing calls: the code is in its caller"),
-    ("put_cmsg", None, "it writes to user memory where no faults are made; calls.py has the call itself fail"),
-]
+SIOCGSTAMP, SIOCGIFINDEX = 0x8906, 0x8933
 # The memberships for which the device has a list.
 LISTS = (packet.MR_MULTICAST, packet.MR_UNICAST)
 
 
 def sockets():
     """How many sockets the family has here, by its file and by the protocol's account."""
-    with open(f"/proc/thread-self/net/{packet.PROC_NAME}", encoding="ascii") as table:
+    with open(failing.PROC, encoding="ascii") as table:
         rows = len(table.read().splitlines()) - 1
     with open("/proc/thread-self/net/protocols", encoding="ascii") as table:
         uses = [line.split()[2] for line in table if line.startswith("RPACKET ")]
@@ -79,11 +65,8 @@ def refused(expected, function, *arguments):
 
 def test_namespace():
     """A namespace comes into being with the family's part, or not at all."""
-    here = topology.Namespace()
-    each("a namespace", topology.enter_bare, ("ENOMEM",), lambda: os.setns(here.fd, topology.CLONE_NEWNET),
-         lambda: sockets() == (0, ["0"]))
-    topology.enter_new()
-    open_socket(SOCK_RAW, PROBE).close()
+    with failing.another_namespace() as (enter, leave):
+        each("a namespace", enter, ("ENOMEM",), leave, lambda: sockets() == (0, ["0"]))
 
 
 def test_socket():
@@ -124,29 +107,26 @@ def test_memberships():
     """All four kinds, joined and left: the device does what the socket was told."""
     pair = Pair()
     with open_socket() as sock:
-        for kind in range(4):
-            request = packet.membership(pair.a, kind, bytes.fromhex("030000000001"))
-
-            def join(request=request):
-                packet.set_option(sock, packet.ADD_MEMBERSHIP, request)
-
-            def leave(request=request):
+        for kind, join, leave in failing.memberships(sock, pair.a):
+            def left(leave=leave):
                 with contextlib.suppress(OSError):
-                    packet.set_option(sock, packet.DROP_MEMBERSHIP, request)
+                    leave()
 
             plain = receives(kind)
 
             def joined(kind=kind, plain=plain):
                 return receives(kind) != plain
 
+            def joined_anew(left=left, join=join):
+                left()
+                join()
+
             # ENOBUFS is of the socket, ENOMEM of the device's list.
             errors = ("ENOBUFS", "EFAULT") + (("ENOMEM",) if kind in LISTS else ())
-            each(f"membership {kind}", join, errors, leave, joined, least=2)
+            each(f"membership {kind}", join, errors, left, joined, least=2)
             join()
-            # It may have been given back all the same: joining again is one more then, or the first.
-            each(f"drop of membership {kind}", lambda request=request: packet.set_option(
-                sock, packet.DROP_MEMBERSHIP, request), ("EFAULT",), lambda: (leave(), join()),
-                lambda joined=joined: not joined())
+            each(f"drop of membership {kind}", leave, ("EFAULT",), joined_anew,
+                 lambda joined=joined: not joined())
             leave()
             equal(receives(kind), plain, "what the device receives")
 
@@ -162,33 +142,16 @@ def test_options():
         each("statistics", lambda: packet.statistics(sock), ("EFAULT",))
 
 
-def arrived(sock):
-    """How many frames are waiting, which are taken."""
-    topology.wait_for_backlog()
-    count = 0
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            packet.receive(sock, flags=packet.MSG_DONTWAIT)
-            count += 1
-    return count
-
-
 def test_send():
     """sendmsg(), of both types: each frame that was sent has arrived."""
     pair = Pair()
     topology.wait_running("va")
     heard = packet.reference()
     bind(heard, pair.b, PROBE)
-    for kind in (SOCK_RAW, SOCK_DGRAM):
-        with open_socket(kind) as sock:
-            for data in (probe(MAC_B), probe(MAC_B, bytes(1400)), probe(MAC_B, bytes(1 << 14))):
-                topology.ip(f"link set va mtu {max(len(data), 1500)}", "link set vb mtu 65000")
-                topology.wait_running("va")
-                each(f"send({kind}) of {len(data)} bytes",
-                     lambda sock=sock, data=data: packet.send(sock, data, address(pair.a, PROBE, MAC_B)),
-                     ("ENOBUFS", "EFAULT"), lambda: arrived(heard), lambda: arrived(heard) == 1)
-            charged = struct.unpack("=i", fcntl.ioctl(sock.fileno(), SIOCOUTQ, bytes(4)))
-            equal(charged, (0,), "bytes that are still charged")
+    topology.ip("link set va mtu 65000", "link set vb mtu 65000")
+    topology.wait_running("va")
+    for what, _, send in failing.sending(pair.a, (46, 1400, 1 << 14)):
+        each(what, send, ("ENOBUFS", "EFAULT"), lambda: arrived(heard), lambda: arrived(heard) == 1)
 
 
 class Mmsghdr(ctypes.Structure):
@@ -245,29 +208,11 @@ def test_many_messages():
 
 def test_error_queue():
     """The time of a frame that was sent; what has no memory is sent without."""
-    pair = Pair()
-    topology.wait_running("va")
-    heard = packet.reference()
-    bind(heard, pair.b, PROBE)
-    with open_socket() as sock:
-        bind(sock, pair.a, PROBE)
-        packet.set_option(sock, packet.SO_TIMESTAMPING, TX_SOFTWARE | SOFTWARE, level=socket.SOL_SOCKET)
-
-        def stamp():
-            packet.receive(sock, flags=packet.MSG_ERRQUEUE)
-
-        def drain():
-            arrived(heard)
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    stamp()
-
-        def again():
-            drain()
-            packet.send(sock, probe(MAC_B))
-
-        each("send with a time", lambda: packet.send(sock, probe(MAC_B)), ("ENOBUFS", "EFAULT"), drain,
-             lambda: arrived(heard) == 1)
+    with failing.timed() as (pair, sock, stamp, drain, again):
+        heard = packet.reference()
+        bind(heard, pair.b, PROBE)
+        each("send with a time", lambda: packet.send(sock, probe(MAC_B)), ("ENOBUFS", "EFAULT"),
+             lambda: (drain(), arrived(heard)), lambda: arrived(heard) == 1)
         again()
         each("error queue", stamp, ("EFAULT",), again)
 
@@ -280,8 +225,8 @@ def test_small_calls():
         request = struct.pack("16s24x", b"lo")
         calls = {
             "poll": lambda: select.select([number], [], [], 0),
-            "SIOCINQ": lambda: fcntl.ioctl(number, SIOCINQ, bytes(4)),
-            "SIOCOUTQ": lambda: fcntl.ioctl(number, SIOCOUTQ, bytes(4)),
+            "SIOCINQ": lambda: fcntl.ioctl(number, failing.SIOCINQ, bytes(4)),
+            "SIOCOUTQ": lambda: fcntl.ioctl(number, failing.SIOCOUTQ, bytes(4)),
             "SIOCGIFINDEX": lambda: fcntl.ioctl(number, SIOCGIFINDEX, request),
             "SIOCGSTAMP": lambda: refused("ENOENT", fcntl.ioctl, number, SIOCGSTAMP, bytes(16)),
             "getsockname": lambda: packet.getname(sock),
@@ -356,10 +301,8 @@ def test_receive():
 def test_reading_proc():
     """/proc/net/rpacket."""
     with open_socket(), open_socket():
-        path = f"/proc/thread-self/net/{packet.PROC_NAME}"
-
         def read():
-            fd = os.open(path, os.O_RDONLY)
+            fd = os.open(failing.PROC, os.O_RDONLY)
             try:
                 os.read(fd, 65536)
             finally:
@@ -374,7 +317,7 @@ def test_load():
     The last but one: afterwards the code of the module is elsewhere."""
     def load():
         try:
-            fail_call.insmod(FILE)
+            failing.load()
         except OSError as error:
             return error.errno
         fail_call.rmmod(MODULE)
@@ -382,17 +325,13 @@ def test_load():
 
     def judge(place, result):
         assert place or not result, f"{errno.errorcode[result]} without a fault"
-        assert not os.path.exists(f"/proc/thread-self/net/{packet.PROC_NAME}"), "its file is there"
+        assert not os.path.exists(failing.PROC), "its file is there"
         return {"result": result, "allowed": ("ENOMEM", "ENOBUFS")}
 
-    fail_call.rmmod(MODULE)
-    try:
-        FAULTS[0].__exit__()
-        with fault_injection.Allocations(CONTROL, MODULE, "task", SITES[0]) as allocations:
-            allocations.each("load", load, judge, 5)
-    finally:
-        fail_call.insmod(FILE)
-    open_socket(SOCK_RAW, PROBE).close()
+    FAULTS[0].__exit__()
+    with failing.without_module(), \
+            fault_injection.Allocations(CONTROL, MODULE, "task", SITES[0]) as allocations:
+        allocations.each("load", load, judge, 5)
 
 
 def test_each_place_has_failed():

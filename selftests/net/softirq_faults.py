@@ -15,17 +15,14 @@ import contextlib
 import bpf
 import packet
 import topology
-from faults import OWNERS
+from failing import CONTROL, MODULE, OWNERS
 from harness import equal, expedited_grace_periods, main
-import fail_call  # harness has set the path
-import fault_injection
+import fault_injection  # harness has set the path
 import fault_sites
 from packet import ETH_P_ALL, PROBE, SOCK_DGRAM, address, bind, open_socket
 from topology import MAC_B, Pair
 from twin import probe
 
-MODULE = "af_rpacket"
-CONTROL = fail_call.Control()
 
 
 def passes(where, what, socks, send, least):
