@@ -15,5 +15,6 @@ mod oracle;
 mod recovery;
 mod rx_filter;
 mod rx_ring;
+mod start;
 mod truthful_chip;
 mod tx_slots;

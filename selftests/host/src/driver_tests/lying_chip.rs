@@ -51,6 +51,8 @@ fn lie_beside_the_ring() -> impl Strategy<Value = Lie> {
         Just(Lie::ResetHangs),
         Just(Lie::ReceiverStops),
         Just(Lie::TransmitterStands),
+        Just(Lie::TransmitterStops),
+        Just(Lie::TransmitterDead),
         prop_oneof![Just(MEMORY), Just(MASTER)].prop_map(Lie::LosesPlace),
         Just(Lie::LosesMask),
         Just(Lie::BusError),

@@ -18,7 +18,9 @@ use crate::model::machine::{
     Hardware,
     Machine, //
 };
+use kernel::io::Registers;
 
+const ISR: usize = 0x3e;
 const KINDS: [Kind; 2] = [Kind::Silicon, Kind::Qemu];
 
 fn resets(machine: &Machine<'_>) -> u64 {
@@ -242,5 +244,50 @@ fn an_error_on_the_bus_before_a_reset_has_no_other_one() {
     machine.work();
     machine.settle();
     assert_eq!(resets(&machine), 1);
+    assert!(machine.works());
+}
+
+/// Either half of a chip may stop and say nothing.
+#[test]
+fn a_half_that_stops_is_found_when_the_card_is_looked_after() {
+    for lie in [Lie::ReceiverStops, Lie::TransmitterStops] {
+        let hardware = Hardware::new(Kind::Silicon);
+        let mut machine = proven(&hardware);
+        machine.tell(lie);
+        looks_after(&mut machine);
+        assert_eq!(resets(&machine), 1, "{lie:?}");
+        assert!(machine.works());
+        machine.check_manners();
+    }
+}
+
+/// The event was acknowledged by somebody else.
+#[test]
+fn a_change_of_the_link_that_nobody_told_of_is_found_when_the_card_is_looked_after() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    for link in [false, true] {
+        hardware.card.chip().set_link(link);
+        let events = hardware.card.read(ISR, 2);
+        hardware.card.write(ISR, 2, events);
+        machine.settle();
+        assert_ne!(machine.dev.carrier_ok(), link);
+        looks_after(&mut machine);
+        assert_eq!(machine.dev.carrier_ok(), link);
+    }
+    assert!(machine.works());
+}
+
+/// An interrupt before the poll has run for the last one.
+#[test]
+fn interrupts_that_find_the_poll_scheduled_are_counted() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    for _ in 0..2 {
+        machine.peer_sends(100);
+        assert!(machine.interrupt());
+    }
+    machine.settle();
+    assert_eq!(machine.dev.private().counters.irqs_deferred.get(), 1);
     assert!(machine.works());
 }

@@ -269,6 +269,11 @@ impl Chip {
         self.cr &= !bit::CR_RECEIVE;
     }
 
+    /// Stops the transmitter likewise.
+    pub(crate) fn stop_transmitter(&mut self) {
+        self.cr &= !bit::CR_TRANSMIT;
+    }
+
     /// Stops the transmitter in the middle of a frame.
     pub(crate) fn stand_still(&mut self) {
         self.stands = true;

@@ -36,6 +36,10 @@ pub(crate) enum Lie {
     ResetHangs,
     /// The receiver stops by itself.
     ReceiverStops,
+    /// The transmitter stops by itself.
+    TransmitterStops,
+    /// The transmitter does not start.
+    TransmitterDead,
     /// The transmitter stands still until it is reset or told to go on.
     TransmitterStands,
     /// The card loses these bits of the command register on the bus.
@@ -68,6 +72,7 @@ pub(crate) struct Lies {
     pub(super) withheld: u16,
     pub(super) reset_hangs: bool,
     pub(super) deaf_eeprom: bool,
+    pub(super) transmitter_dead: bool,
 }
 
 impl Chip {
@@ -87,6 +92,8 @@ impl Chip {
             Lie::Late(reads) => self.lies.late = reads,
             Lie::ResetHangs => self.lies.reset_hangs = true,
             Lie::ReceiverStops => self.stop_receiver(),
+            Lie::TransmitterStops => self.stop_transmitter(),
+            Lie::TransmitterDead => self.lies.transmitter_dead = true,
             Lie::TransmitterStands => self.stand_still(),
             Lie::LosesPlace(bits) => self.lose_place(bits),
             Lie::LosesMask => self.lose_mask(),

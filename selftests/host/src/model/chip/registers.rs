@@ -34,6 +34,9 @@ impl Chip {
         }
         let starts = value & bit::CR_RECEIVE != 0 && self.cr & bit::CR_RECEIVE == 0;
         self.cr = value & (bit::CR_RECEIVE | bit::CR_TRANSMIT);
+        if self.lies.transmitter_dead {
+            self.stop_transmitter();
+        }
         if starts {
             self.begin_ring();
         }
