@@ -300,3 +300,18 @@ fn overflows_are_counted() {
     assert_eq!((stats.rx_over_errors, stats.rx_fifo_errors), (1, 1));
     assert_eq!(stats.rx_missed_errors, machine.offered().1 as u64);
 }
+
+/// No MTU lets the stack send such a frame, but a program can.
+#[test]
+fn a_frame_that_is_too_long_is_dropped_and_counted() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    let before = machine.taken();
+    assert!(machine.stack_sends(1793));
+    assert_eq!(machine.taken(), (before.0, before.1 + 1));
+    assert_eq!(machine.dev.stats64().tx_dropped, 1);
+    assert!(machine.stack_sends(1792));
+    assert_eq!(machine.taken(), (before.0 + 1, before.1 + 1));
+    machine.settle();
+    assert_eq!(machine.lost_on_the_way_out(), 0);
+}

@@ -58,7 +58,7 @@ fn a_chip_of_which_one_half_does_not_start_is_halted() {
 #[test]
 fn damaged_frames_that_are_wanted_are_let_in_from_the_start() {
     const RCR: usize = 0x44;
-    const ERRORS: u32 = 1 << 5;
+    const DAMAGED: u32 = 1 << 5 | 1 << 4;
     let hardware = Hardware::new(Kind::Silicon);
     let mut machine = proven(&hardware);
     for wanted in [Features::RXALL, Features::none()] {
@@ -66,8 +66,12 @@ fn damaged_frames_that_are_wanted_are_let_in_from_the_start() {
         machine.dev.set_features(wanted).unwrap();
         machine.bounded(|dev| dev.open()).unwrap();
         machine.settle();
-        let lets_in = hardware.card.read(RCR, 4) & ERRORS != 0;
-        assert_eq!(lets_in, wanted != Features::none());
+        let expected = if wanted == Features::none() {
+            0
+        } else {
+            DAMAGED
+        };
+        assert_eq!(hardware.card.read(RCR, 4) & DAMAGED, expected);
     }
     assert!(machine.works());
 }
@@ -102,4 +106,41 @@ fn a_new_filter_is_not_set_in_a_chip_that_was_reset() {
     assert_eq!(machine.dev.private().counters.resets.get(), 1);
     assert!(machine.works());
     machine.check_manners();
+}
+
+/// A chip that is to wake the machine scans each frame for the pattern that does, and delivers none.
+#[test]
+fn a_chip_that_waits_for_frames_that_wake_is_woken() {
+    const CR9346: usize = 0x50;
+    const UNLOCKED: u32 = 0xc0;
+    // LWAKE, and no power management; magic packets; the pattern.
+    const CONFIGS: [(usize, u32, u32); 3] =
+        [(0x52, 1 << 4, 1), (0x59, 1 << 5, 0), (0x5a, 1 << 2, 0)];
+    let hardware = Hardware::new(Kind::Silicon);
+    hardware.card.write(CR9346, 1, UNLOCKED);
+    for (config, asleep, _) in CONFIGS {
+        hardware.card.write(config, 1, asleep);
+    }
+    hardware.card.write(CR9346, 1, 0);
+    let mut machine = Machine::up(&hardware);
+    for (config, _, awake) in CONFIGS {
+        assert_eq!(hardware.card.read(config, 1), awake, "{config:#x}");
+    }
+    assert!(machine.works());
+    machine.check_manners();
+}
+
+/// The chip itself knows the one of its EEPROM.
+#[test]
+fn an_address_that_was_set_meanwhile_is_told_to_the_chip() {
+    const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 7];
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    machine.bounded(|dev| dev.close());
+    machine.dev.set_mac(OTHER).unwrap();
+    hardware.card.chip().power_on();
+    machine.bounded(|dev| dev.open()).unwrap();
+    assert_eq!(machine.peer_sends_to(OTHER, 100), Fate::Stored);
+    machine.settle();
+    assert!(machine.works());
 }

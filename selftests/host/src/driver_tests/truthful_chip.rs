@@ -301,4 +301,5 @@ fn half_duplex_counts_collisions() {
     machine.settle();
     let stats = machine.dev.stats64();
     assert_eq!((stats.collisions, stats.tx_window_errors), (1, 1));
+    assert_eq!(stats.tx_errors, 1);
 }
