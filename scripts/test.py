@@ -3,6 +3,7 @@
 """Runs all test suites and makes one account of them (scripts/test says how). Runs itself in the
 build root. usage: test.py KERNEL[:chosen]...
 """
+import collections
 import csv
 import json
 import os
@@ -21,6 +22,8 @@ PACKAGES = {
     "host/rpsniff": ("rpsniff",),
 }
 MODULES = ("rtl8139_rs", "af_rpacket")
+# How often a test runs again under which QEMU has ended itself.
+AGAIN = 2
 
 sys.path.insert(0, f"{TREE}/selftests")
 import heads  # noqa: E402
@@ -28,7 +31,9 @@ from test_times import Times  # noqa: E402
 from upstream import catalogue  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
+QEMU_FAILED = 249
 VM_STATUS = {
+    QEMU_FAILED: "QEMU ended itself",
     250: "the kernel complained after the tests' end",
     251: "the VM could not be started", 252: "the VM did not boot", 253: "the guest hung",
     254: "the kernel crashed", 124: "the VM ran out of time", 143: "the VM was ended",
@@ -61,6 +66,12 @@ class Account:
             self.expected.append(test.split(": ")[0])
         elif result == "fail":
             self.differences.append(f"{subject}, {kernel}: {test}")
+
+    def add_all(self, events):
+        """Results that selftests/run has written."""
+        for event in events:
+            self.add(suite_of(event["test"]), event["test"], event["subject"], event["kernel"],
+                     event["result"], event["reason"], event["counted"], event.get("expected", False))
 
     def top(self, good, title, note=""):
         """One top-level KTAP result."""
@@ -249,7 +260,7 @@ def vm_group(account, kernel, group, tests):
         options.append("--qtest")
     if leak_scan:
         options += ["--append", "kmemleak=on"]
-    tests = list(tests)
+    tests, again = list(tests), collections.Counter()
     while tests:
         journal = f"{RESULTS}/vm.jsonl"
         if os.path.exists(journal):
@@ -260,24 +271,31 @@ def vm_group(account, kernel, group, tests):
                    + " ".join(f"{file}:{subject}" for file, subject in tests))
         began, spent = time.monotonic(), 0
         status = vm(kernel, command, "--timeout", str(limit), *options)
-        open_test, done, scanned = None, 0, False
+        open_test, rows, done, scanned = None, [], 0, False
         for event in events(journal):
             if event["event"] == "begin":
-                open_test = (event["file"], event["subject"])
+                open_test, rows = (event["file"], event["subject"]), []
             elif event["event"] == "end":
-                open_test, done = None, done + 1
+                account.add_all(rows)
+                open_test, rows, done = None, [], done + 1
                 account.number += 1
                 spent += event["seconds"]
                 account.times.add("test", kernel, event["title"], event["seconds"])
             elif event["event"] == "scan":
                 scanned, account.number = True, account.number + 1
             else:
-                account.add(suite_of(event["test"]), event["test"], event["subject"], event["kernel"],
-                            event["result"], event["reason"], event["counted"],
-                            event.get("expected", False))
+                rows.append(event)
         account.times.add("boot", kernel, f"{machine}, {cpus} CPUs, {nics or 'no cards'}"
                           + (", counted" if trace or icount else "") + (", kmemleak" if leak_scan else ""),
                           time.monotonic() - began - spent)
+        unspoilt = not any(row["result"] == "fail" and row["counted"] for row in rows)
+        if status == QEMU_FAILED and open_test and unspoilt and again[open_test] < AGAIN:
+            # Nothing of ours: the test has not come to its end, and does so in another VM.
+            again[open_test] += 1
+            print(f"# {vm_reason(status)}; {open_test[0]} runs again", flush=True)
+            tests = tests[done:]
+            continue
+        account.add_all(rows)
         if open_test:
             # The test under which the VM died.
             file, subject = open_test

@@ -34,7 +34,7 @@ VIRTME_RUN = "/opt/virtme-ng/bin/virtme-run"
 ATTEMPTS = 3
 KEEP = 12
 
-COMPLAINED, NOT_STARTED, NO_BOOT, HUNG, PANIC, TIMEOUT = 250, 251, 252, 253, 254, 124
+QEMU_FAILED, COMPLAINED, NOT_STARTED, NO_BOOT, HUNG, PANIC, TIMEOUT = 249, 250, 251, 252, 253, 254, 124
 
 # What ends a guest. A report that leaves the kernel running (a warning, lockdep, KASAN) is for the
 # test that caused it to see in the kernel log.
@@ -44,6 +44,10 @@ FATAL = re.compile(
 )
 # Where its story in the log begins.
 STORY = re.compile(r"BUG:|WARNING:|Oops|kernel BUG at|Kernel panic|general protection fault|INFO: ")
+
+# QEMU's own defects. (What the kernel prints begins with a time.) One that happens: a region of memory
+# goes while another emulated CPU executes, `iotlb_to_section: Assertion ...`.
+QEMU_DEFECT = re.compile(r"^qemu-system-\w+: .*Assertion .* failed")
 
 # What scripts/guest/start writes into the kernel log.
 END_OF_COMMAND = "rpacket: end of the command"
@@ -113,6 +117,7 @@ class Guest:
         self.beat = None  # when the last one came
         self.console_at = self.began
         self.fatal_at = None
+        self.defect = None  # of QEMU, in its words
         self.status = None  # of the command
         self.ended = None
         self.sockets = tempfile.mkdtemp(prefix="vm")
@@ -173,8 +178,11 @@ class Guest:
             if self.echo_console:
                 sys.stderr.buffer.write(raw)
                 sys.stderr.buffer.flush()
-            if self.fatal_at is None and FATAL.search(raw.decode(errors="replace")):
+            line = raw.decode(errors="replace").rstrip()
+            if self.fatal_at is None and FATAL.search(line):
                 self.fatal_at = time.monotonic()
+            if QEMU_DEFECT.match(line):
+                self.defect = line
 
     @staticmethod
     def copy_output(pipe):
@@ -347,6 +355,8 @@ def boot(options, folder, kvm):
             for thread in threads:
                 thread.join(5)
             guest.close()
+    if guest.defect and guest.fatal_at is None and status not in (0, guest.status):
+        status, reason = QEMU_FAILED, f"QEMU ended itself: {guest.defect}"
     return status, reason, guest
 
 

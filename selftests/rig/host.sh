@@ -105,6 +105,18 @@ says() {
 	return 1
 }
 
+# The guest says on the console what QEMU says when it finds a defect of its own; and then it ends so.
+qemu_ends_itself() {
+	local pid
+	start "$SCRIPTS/vm" --no-build --modules none --nics '' -- \
+		'echo "qemu-system-x86_64: a.c:1: f: Assertion of nothing failed." >/dev/ttyS0; echo begun; exec sleep 1000'
+	wait_for 300 grep -q begun "$WORK/out" || { cat "$WORK/err"; return 1; }
+	for pid in $(marked); do
+		case $(readlink "/proc/$pid/exe") in *qemu-system*) kill -ABRT "$pid" ;; esac
+	done
+	ends_with 249 && grep -q 'QEMU ended itself: qemu-system' "$WORK/err"
+}
+
 boots() { wc -l <"$CACHE/boots.csv"; }
 a_boot_is_counted() {
 	local before
@@ -154,7 +166,7 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 15
+ktap_set_plan 16
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -170,6 +182,7 @@ check "what the kernel says after the command is judged" says 'WARNING: on the w
 	vm -- 'printf "rpacket: end of the command\n" >/dev/kmsg; echo "WARNING: on the way down" >/dev/kmsg'
 check "a guest that hangs ends the run, and it says where" says 'no sign of life.*CPUs in .*halt' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
+check "a defect of QEMU's is told from one of the guest" qemu_ends_itself
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
 check "prune leaves what is of this version" own_stays
