@@ -419,7 +419,7 @@ def main():
     for kernel, _, chosen in plan:
         if kernel == "debug" and wanted("kunit"):
             kunit_suite(account, kernel)
-        # The originals are no part of the verdict, and half an hour of it.
+        # The originals are no part of the verdict.
         vm_suite(account, kernel, bool(chosen), heads.FULL or len(plan) == 1)
     return account.finish()
 
