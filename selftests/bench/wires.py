@@ -97,12 +97,12 @@ class Wires:
         return any(self.answers(driver) for _ in range(20))
 
     def close(self):
-        for namespace in self.namespaces:
-            ip("netns", "delete", namespace, check=False)
+        # First, wherever the interfaces are: a program that a driver let down may hold its namespace.
         for card in cards(DUT_IDS):
-            wait_for("the interface to come back", lambda: not card.driver or card.name)
             card.unbind()
             card.override(None)
+        for namespace in self.namespaces:
+            ip("netns", "delete", namespace, check=False)
         for module in (*DRIVERS, "e1000", "pci_revision"):
             if lib.loaded(module):
                 unload(module)
