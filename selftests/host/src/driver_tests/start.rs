@@ -58,7 +58,7 @@ fn a_chip_of_which_one_half_does_not_start_is_halted() {
 #[test]
 fn damaged_frames_that_are_wanted_are_let_in_from_the_start() {
     const RCR: usize = 0x44;
-    const DAMAGED: u32 = 1 << 5 | 1 << 4;
+    const DAMAGED: u32 = (1 << 5) | (1 << 4);
     let hardware = Hardware::new(Kind::Silicon);
     let mut machine = proven(&hardware);
     for wanted in [Features::RXALL, Features::none()] {
