@@ -23,10 +23,6 @@ use crate::net::driver::{
 /// The size of a frame of 100 bytes in the ring, with its header and its check sequence.
 const STORED: u64 = 108;
 
-fn resets(machine: &Machine<'_>) -> u64 {
-    machine.dev.private().counters.resets.get()
-}
-
 fn discarded(machine: &Machine<'_>) -> u64 {
     machine.dev.private().counters.rx_discarded_bytes.get()
 }
@@ -60,7 +56,7 @@ fn a_chip_that_was_reset_is_found_by_a_poll_that_nobody_has_asked_for() {
     hardware.card.chip().power_on();
     machine.dev.schedule_napi();
     machine.settle();
-    assert_eq!((resets(&machine), discarded(&machine)), (1, 0));
+    assert_eq!((machine.resets(), discarded(&machine)), (1, 0));
     assert!(machine.works());
     machine.check_manners();
 }
@@ -79,7 +75,7 @@ fn nothing_is_received_between_the_discovery_and_the_reset() {
     assert!(machine.interrupt());
     machine.poll();
     machine.settle();
-    assert_eq!((resets(&machine), discarded(&machine)), (1, 0));
+    assert_eq!((machine.resets(), discarded(&machine)), (1, 0));
     assert!(machine.works());
     machine.check_manners();
 }

@@ -23,10 +23,6 @@ use kernel::io::Registers;
 const ISR: usize = 0x3e;
 const KINDS: [Kind; 2] = [Kind::Silicon, Kind::Qemu];
 
-fn resets(machine: &Machine<'_>) -> u64 {
-    machine.dev.private().counters.resets.get()
-}
-
 /// The driver looks after the card.
 fn looks_after(machine: &mut Machine<'_>) {
     machine.tick();
@@ -42,21 +38,21 @@ fn errors_on_the_bus_have_one_reset_between_two_looks() {
     for _ in 0..5 {
         machine.tell(Lie::BusError);
         machine.settle();
-        assert_eq!(resets(&machine), 1);
+        assert_eq!(machine.resets(), 1);
     }
     assert_eq!(machine.dev.private().counters.bus_errors.get(), 5);
     assert!(hardware.config.has_error());
     looks_after(&mut machine);
-    assert_eq!(resets(&machine), 2);
+    assert_eq!(machine.resets(), 2);
     assert!(!hardware.config.has_error(), "the bus still has it");
     for _ in 0..3 {
         looks_after(&mut machine);
     }
-    assert_eq!(resets(&machine), 2, "it was answered before");
+    assert_eq!(machine.resets(), 2, "it was answered before");
     // After a while without one, the next is answered at once again.
     machine.tell(Lie::BusError);
     machine.settle();
-    assert_eq!(resets(&machine), 3);
+    assert_eq!(machine.resets(), 3);
     assert!(machine.works());
     machine.check_manners();
 }
@@ -70,7 +66,7 @@ fn a_mask_that_is_lost_is_set_again() {
     machine.tell(Lie::LosesMask);
     looks_after(&mut machine);
     assert_eq!(hardware.card.chip().mask(), mask);
-    assert_eq!(resets(&machine), 0);
+    assert_eq!(machine.resets(), 0);
     assert!(machine.works());
 }
 
@@ -83,7 +79,7 @@ fn a_place_on_the_bus_that_is_lost_is_given_back() {
             machine.tell(Lie::LosesPlace(bits));
             looks_after(&mut machine);
             assert!(hardware.config.has_memory() && hardware.config.is_master());
-            assert_eq!(resets(&machine), 1);
+            assert_eq!(machine.resets(), 1);
             assert!(machine.works());
             machine.check_manners();
         }
@@ -131,7 +127,7 @@ fn the_watchdog_resets() {
     while machine.stack_sends(100) {}
     looks_after(&mut machine);
     assert!(!machine.dev.may_send());
-    assert_eq!(resets(&machine), 0);
+    assert_eq!(machine.resets(), 0);
     machine.bounded(|dev| dev.watchdog());
     machine.settle();
     let counters = &machine.dev.private().counters;
@@ -192,7 +188,7 @@ fn a_line_that_a_card_holds_which_does_not_answer_is_released() {
             machine.poll();
             assert_eq!(hardware.card.chip().mask(), 0);
             machine.settle();
-            assert_eq!(resets(&machine), 1);
+            assert_eq!(machine.resets(), 1);
             assert!(machine.works());
             machine.check_manners();
         }
@@ -213,7 +209,7 @@ fn interrupts_of_another_device_are_left_to_it() {
     assert_eq!(after, (before.0 + 1024, before.1 + 4));
     assert!(!machine.poll());
     assert!(machine.works());
-    assert_eq!(resets(&machine), 0);
+    assert_eq!(machine.resets(), 0);
 }
 
 /// The machine goes down, and has taken the bus from a card that is detached: that is to stay so.
@@ -243,7 +239,7 @@ fn an_error_on_the_bus_before_a_reset_has_no_other_one() {
     machine.bounded(|dev| dev.watchdog());
     machine.work();
     machine.settle();
-    assert_eq!(resets(&machine), 1);
+    assert_eq!(machine.resets(), 1);
     assert!(machine.works());
 }
 
@@ -255,7 +251,7 @@ fn a_half_that_stops_is_found_when_the_card_is_looked_after() {
         let mut machine = proven(&hardware);
         machine.tell(lie);
         looks_after(&mut machine);
-        assert_eq!(resets(&machine), 1, "{lie:?}");
+        assert_eq!(machine.resets(), 1, "{lie:?}");
         assert!(machine.works());
         machine.check_manners();
     }

@@ -103,7 +103,7 @@ fn a_new_filter_is_not_set_in_a_chip_that_was_reset() {
     machine.poll();
     assert_eq!(machine.peer_sends(100), Fate::Ignored);
     machine.settle();
-    assert_eq!(machine.dev.private().counters.resets.get(), 1);
+    assert_eq!(machine.resets(), 1);
     assert!(machine.works());
     machine.check_manners();
 }

@@ -314,6 +314,11 @@ impl<'a> Machine<'a> {
         self.given.len() - chip.wire.len()
     }
 
+    /// How often the driver has reset the chip, as it has counted.
+    pub(crate) fn resets(&self) -> u64 {
+        self.dev.private().counters.resets.get()
+    }
+
     /// Whatever the chip says, this holds.
     pub(crate) fn check_manners(&self) {
         assert_eq!(self.hardware.complaints(), [""; 0]);
