@@ -64,12 +64,13 @@ def traffic_alone(stage):
 def headers_under_traffic(stage):
     """Frames pile up in the ring while both ends send, one gets a header of nonsense."""
     for change in ({"length": 0}, {"status": 0}, {"length": 0xFFF0}, {"length": 1797}):
+        forged = 0
         with Traffic(stage) as traffic:
             for _ in range(3):
-                damage(stage, change)
+                forged += damage(stage, change)
                 wait_for("frames after it", lambda seen=stage.received(): stage.received() > seen + 20)
         lost = traffic.moved("ours", "rx_resyncs")
-        assert 1 <= lost <= 3, f"{change}: {lost} times the position was lost"
+        assert 1 <= lost <= forged, f"{change}: {lost} times the position was lost, of {forged}"
         assert traffic.moved("dut", "rx_errors") == lost, f"{change}: not counted as errors"
         received_or_counted(traffic, lost)
         sent_or_counted(traffic)
@@ -77,15 +78,17 @@ def headers_under_traffic(stage):
 
 
 def damage(stage, change):
-    """Changes one of the frames that have come since the driver was made quiet."""
-    for _ in range(10):
+    """Changes one of the frames that have come since the driver was made quiet. Returns how many were
+    changed, which is more than one if the driver looked by its clock in between: then it may have met the
+    first, or not."""
+    for count in range(1, 11):
         with stage.silent():
             start, seen = stage.position, stage.received()
             wait_for("frames in the ring", lambda start=start: stage.position != start)
             headers = stage.headers(start, stage.position)
             stage.forge(headers[len(headers) // 2], **change)
             if stage.received() == seen:
-                return
+                return count
     raise lib.Failure("precondition: the driver leaves the ring alone")
 
 
