@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Runs all test suites and makes one account of them (scripts/test says how). Runs itself in the
-build root. usage: test.py KERNEL[:chosen]...
+"""Runs test suites and makes one account of them (scripts/test says how). Runs itself in the build root.
+
+usage: test.py [--compare] [--first] [--last] host|KERNEL[:chosen]...
+
+--first begins the account anew, --last ends it; --compare runs the C originals beside ours.
 """
+import argparse
 import collections
-import csv
 import json
 import os
 import re
@@ -27,7 +30,7 @@ AGAIN = 2
 
 sys.path.insert(0, f"{TREE}/selftests")
 import heads  # noqa: E402
-from test_times import Times  # noqa: E402
+from test_account import Account  # noqa: E402
 from upstream import catalogue  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
@@ -38,65 +41,6 @@ VM_STATUS = {
     251: "the VM could not be started", 252: "the VM did not boot", 253: "the guest hung",
     254: "the kernel crashed", 124: "the VM ran out of time", 143: "the VM was ended",
 }
-
-
-class Account:
-    """All results: rows for tests.csv, counts for the last line, numbers for KTAP."""
-
-    def __init__(self):
-        os.makedirs(RESULTS, exist_ok=True)
-        self.file = open(f"{RESULTS}/tests.csv", "w", newline="", encoding="utf-8")
-        self.csv = csv.writer(self.file, lineterminator="\n")
-        self.csv.writerow(("suite", "test", "subject", "kernel", "result", "reason"))
-        self.times = Times(f"{RESULTS}/times.csv")
-        self.counts = {"pass": 0, "fail": 0, "skip": 0}
-        self.failures = []
-        self.differences = []
-        self.expected = []
-        self.number = 0
-
-    def add(self, suite, test, subject, kernel, result, reason="", counted=True, expected=False):
-        self.csv.writerow((suite, test, subject, kernel, result, reason))
-        self.file.flush()
-        if counted:
-            self.counts[result] += 1
-            if result == "fail":
-                self.failures.append(f"{suite}, {kernel}: {test}" + (f" ({reason})" if reason else ""))
-        elif expected:
-            self.expected.append(test.split(": ")[0])
-        elif result == "fail":
-            self.differences.append(f"{subject}, {kernel}: {test}")
-
-    def add_all(self, events):
-        """Results that selftests/run has written."""
-        for event in events:
-            self.add(suite_of(event["test"]), event["test"], event["subject"], event["kernel"],
-                     event["result"], event["reason"], event["counted"], event.get("expected", False))
-
-    def top(self, good, title, note=""):
-        """One top-level KTAP result."""
-        self.number += 1
-        print(f"{'ok' if good else 'not ok'} {self.number} {title}{' # ' + note if note else ''}",
-              flush=True)
-
-    def finish(self):
-        print(f"1..{self.number}")
-        if not self.number:
-            print(f"# no test's name has {PATTERN.pattern!r} in it; they are like drivers/ping.py, host/logic."
-                  " Some need KERNEL=debug or make test-full")
-        for line in self.times.summary():
-            print(f"# {line}")
-        if self.differences:
-            print("# where the C originals, which are not counted, differ:")
-            for line in self.differences:
-                print(f"#   {line}")
-        if self.expected:
-            print(f"# {len(self.expected)} results failed as expected (not passed, not counted), in: "
-                  + ", ".join(dict.fromkeys(self.expected)))
-        for line in self.failures:
-            print(f"# failed: {line}")
-        print("{pass} passed, {fail} failed, {skip} skipped".format(**self.counts), flush=True)
-        return 1 if self.counts["fail"] or not self.counts["pass"] else 0
 
 
 def pattern():
@@ -194,6 +138,15 @@ def rig_suite(account):
     account.top(not failed, title)
 
 
+def host_suites(account):
+    """What needs no VM."""
+    if wanted("rig/host.sh"):
+        rig_suite(account)
+    for title, package in PACKAGES.items():
+        if wanted(title):
+            host_suite(account, title, *package)
+
+
 # ---- VM -----------------------------------------------------------------------------------------
 
 
@@ -216,7 +169,7 @@ def vm_reason(status):
 def vm_tests(kernel, chosen, compare):
     """(file, subject) of the VM's tests for this run, in the order of FOLDERS and names; of those that
     a head line has chosen, if only they are to run. With the C originals, if they are to be compared."""
-    # Those are not to be debugged.
+    # Those are no part of the verdict, and not to be debugged.
     compare = compare and kernel == "stock"
     for folder in FOLDERS:
         path = f"{TREE}/selftests/{folder}"
@@ -231,11 +184,6 @@ def vm_tests(kernel, chosen, compare):
     for file, subject in catalogue.chosen(wanted):
         if heads.read(file).runs(kernel, chosen):
             yield file, subject
-
-
-def suite_of(test):
-    """The kernel's own selftests are a suite of their own, though they share the VM."""
-    return "upstream" if test.startswith("upstream/") else "vm"
 
 
 def events(path):
@@ -300,8 +248,8 @@ def vm_group(account, kernel, group, tests):
             # The test under which the VM died.
             file, subject = open_test
             title = file.removeprefix("selftests/")
-            account.add(suite_of(title), f"{title}: the kernel survives it", subject, kernel, "fail",
-                        vm_reason(status), subject == heads.read(file).subjects[0])
+            account.add_vm(f"{title}: the kernel survives it", subject, kernel, "fail",
+                           vm_reason(status), subject == heads.read(file).subjects[0])
             account.top(False, title, vm_reason(status))
             done += 1
         elif status in VM_STATUS or status not in (0, 1, 3):
@@ -405,23 +353,26 @@ def kunit_suite(account, kernel):
 
 
 def main():
-    plan = [argument.partition(":") for argument in sys.argv[1:]]
-    if not plan or {kernel for kernel, *_ in plan} - set(heads.SLOW) or {what for *_, what in plan} - {"", "chosen"}:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    for option in ("--compare", "--first", "--last"):
+        parser.add_argument(option, action="store_true")
+    parser.add_argument("parts", nargs="+")
+    args = parser.parse_args()
+    parts = [part.partition(":") for part in args.parts]
+    if {name for name, *_ in parts} - {"host", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen"}:
+        parser.error("no such part")
     os.chdir(TREE)
-    account = Account()
-    print("KTAP version 1", flush=True)
-    if wanted("rig/host.sh"):
-        rig_suite(account)
-    for title, package in PACKAGES.items():
-        if wanted(title):
-            host_suite(account, title, *package)
-    for kernel, _, chosen in plan:
-        if kernel == "debug" and wanted("kunit"):
-            kunit_suite(account, kernel)
-        # The originals are no part of the verdict.
-        vm_suite(account, kernel, bool(chosen), heads.FULL or len(plan) == 1)
-    return account.finish()
+    account = Account(RESULTS, args.first)
+    for part, _, chosen in parts:
+        if part == "host":
+            host_suites(account)
+            continue
+        if part == "debug" and wanted("kunit"):
+            kunit_suite(account, part)
+        vm_suite(account, part, bool(chosen), args.compare)
+    if not args.last:
+        return account.interrupt()
+    return account.finish(PATTERN.pattern)
 
 
 if __name__ == "__main__":

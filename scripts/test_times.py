@@ -9,8 +9,8 @@ SLOWEST = 10
 
 
 class Times:
-    """The rows of build/results/times.csv. scripts/test has begun it with what was built, and with the
-    tests outside the build root."""
+    """The rows of build/results/times.csv. scripts/test begins it with what was built, and with the
+    tests outside the build root, and adds what is built later."""
 
     def __init__(self, path):
         self.rows = []
