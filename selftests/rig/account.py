@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# The account of a run (scripts/test.py): it goes on from one program to the next, a test under which
+# QEMU ended itself runs again and counts once, and one under which the kernel died fails and lets the
+# rest run. The VMs are made up: what each would leave in the journal, and its exit status.
+#
+# kernels: stock
+import contextlib
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [f"{HERE}/..", f"{HERE}/../../scripts"]
+import heads
+import lib
+import test
+from test_account import Account
+
+TESTS = [(f"selftests/drivers/{name}.py", "rtl8139_rs") for name in ("lengths", "link", "mac")]
+CRASHED = 254
+
+
+def began(number):
+    file, subject = TESTS[number]
+    return {"event": "begin", "file": file, "subject": subject}
+
+
+def result(number, verdict):
+    return {"event": "result", "test": f"{TESTS[number][0]}: a case", "subject": "rtl8139_rs",
+            "kernel": "stock", "result": verdict, "reason": "", "counted": True}
+
+
+def whole(number, verdict="pass"):
+    """What a test that comes to its end leaves."""
+    return [began(number), result(number, verdict), {"event": "end", "title": "a test", "seconds": 1}]
+
+
+def run(*machines):
+    """All tests on these VMs, (events, status) each; returns the counts, the failures, and which tests
+    each VM was asked for."""
+    machines, asked = list(machines), []
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        def vm(_kernel, command, *_options):
+            events, status = machines.pop(0)
+            asked.append([number for number, (file, _) in enumerate(TESTS) if file in command])
+            with open(f"{folder}/vm.jsonl", "w", encoding="utf-8") as journal:
+                journal.writelines(f"{json.dumps(event)}\n" for event in events)
+            return status
+        test.RESULTS, test.vm, test.vm_reason = folder, vm, lambda status: f"status {status}"
+        account = Account(folder)
+        test.vm_group(account, "stock", (heads.read(f"{HERE}/../{TESTS[0][0][10:]}").shape(), False), TESTS)
+    lib.equal([], machines, "VMs that nobody asked for")
+    return account.counts, account.failures, asked
+
+
+def it_goes_on_in_the_next_program():
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as said:
+        first = Account(folder)
+        first.add("host", "one", "rig", "none", "pass")
+        first.add("vm", "two", "rig", "stock", "fail", "so it is")
+        first.add("vm", "three", "8139cp", "stock", "fail", counted=False)
+        first.top(True, "a file")
+        lib.equal(0, first.interrupt(), "an account that is not closed is no failure")
+        first.file.close()
+        last = Account(folder, anew=False)
+        last.add("vm", "four", "rig", "debug", "pass")
+        last.top(True, "another file")
+        lib.equal(1, last.finish(""), "a failure of before is one of the run")
+        last.file.close()
+        with open(f"{folder}/tests.csv", newline="", encoding="utf-8") as file:
+            rows = [row["test"] for row in csv.DictReader(file)]
+    lib.equal(["one", "two", "three", "four"], rows, "the table")
+    lines = said.getvalue().splitlines()
+    lib.equal(1, lines.count("KTAP version 1"), "heading")
+    for line in ("ok 2 another file", "1..2", "# failed: vm, stock: two (so it is)", "#   8139cp, stock: three"):
+        lib.require(line in lines, f"{line!r} is said: {lines}")
+    lib.equal("2 passed, 1 failed, 0 skipped", lines[-1])
+
+
+def an_account_of_nothing_is_no_success():
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        lib.equal(1, Account(folder).finish("a pattern"))
+
+
+def all_tests_in_one_vm():
+    counts, failures, asked = run((whole(0) + whole(1) + whole(2, "fail"), 1))
+    lib.equal({"pass": 2, "fail": 1, "skip": 0}, counts)
+    lib.equal([[0, 1, 2]], asked)
+    lib.equal(1, len(failures))
+
+
+def a_vm_that_is_not_fit_for_more():
+    counts, _, asked = run((whole(0), 3), (whole(1) + whole(2), 0))
+    lib.equal({"pass": 3, "fail": 0, "skip": 0}, counts)
+    lib.equal([[0, 1, 2], [1, 2]], asked)
+
+
+def again_when_qemu_has_ended_itself():
+    """What the test had said until then counts only in the VM in which it comes to its end."""
+    counts, _, asked = run((whole(0) + [began(1), result(1, "pass")], test.QEMU_FAILED),
+                           (whole(1) + whole(2), 0))
+    lib.equal({"pass": 3, "fail": 0, "skip": 0}, counts)
+    lib.equal([[0, 1, 2], [1, 2]], asked)
+
+
+def but_not_for_ever():
+    ended = ([began(0)], test.QEMU_FAILED)
+    counts, failures, asked = run(*[ended] * (1 + test.AGAIN), (whole(1) + whole(2), 0))
+    lib.equal({"pass": 2, "fail": 1, "skip": 0}, counts)
+    lib.equal([[0, 1, 2]] * (1 + test.AGAIN) + [[1, 2]], asked)
+    lib.require("status 249" in failures[0], failures)
+
+
+def and_not_if_it_had_failed_already():
+    counts, _, asked = run(([began(0), result(0, "fail")], test.QEMU_FAILED), (whole(1) + whole(2), 0))
+    lib.equal({"pass": 2, "fail": 2, "skip": 0}, counts)
+    lib.equal([[0, 1, 2], [1, 2]], asked)
+
+
+def a_kernel_that_dies():
+    counts, failures, asked = run((whole(0) + [began(1), result(1, "pass")], CRASHED), (whole(2), 0))
+    lib.equal({"pass": 3, "fail": 1, "skip": 0}, counts)
+    lib.equal([[0, 1, 2], [2]], asked)
+    lib.require("the kernel survives it" in failures[0], failures)
+
+
+def a_kernel_that_does_not_boot():
+    counts, _, asked = run(([], 252))
+    lib.equal({"pass": 0, "fail": 1, "skip": 0}, counts)
+    lib.equal([[0, 1, 2]], asked)
+
+
+def a_kernel_that_complains_when_all_is_done():
+    counts, failures, _ = run((whole(0) + whole(1) + whole(2), 250))
+    lib.equal({"pass": 3, "fail": 1, "skip": 0}, counts)
+    lib.require("the VM runs the tests" in failures[0], failures)
+
+
+def main():
+    for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success, all_tests_in_one_vm,
+                     a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself, but_not_for_ever,
+                     and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,
+                     a_kernel_that_complains_when_all_is_done):
+        lib.case(function)
+
+
+lib.main(main)
