@@ -25,26 +25,16 @@ pub(crate) type Registers<'a, const SIZE: usize> = kernel::pci::Bar<'a, SIZE>;
 pub(crate) use self::faulty::Registers;
 
 /// Requests and maps the region with the number `bar`.
-#[cfg(not(CONFIG_FAULT_INJECTION_DEBUG_FS))]
 #[inline]
 pub(crate) fn map<'a, const SIZE: usize>(
     pdev: &'a Device<Bound>,
     bar: u32,
     name: &'static CStr,
 ) -> Result<Registers<'a, SIZE>> {
-    pdev.iomap_region_sized::<SIZE>(bar, name)
-}
-
-/// Requests and maps the region with the number `bar`.
-#[cfg(CONFIG_FAULT_INJECTION_DEBUG_FS)]
-#[inline]
-pub(crate) fn map<'a, const SIZE: usize>(
-    pdev: &'a Device<Bound>,
-    bar: u32,
-    name: &'static CStr,
-) -> Result<Registers<'a, SIZE>> {
-    pdev.iomap_region_sized::<SIZE>(bar, name)
-        .map(Registers::new)
+    let region = pdev.iomap_region_sized::<SIZE>(bar, name);
+    #[cfg(CONFIG_FAULT_INJECTION_DEBUG_FS)]
+    let region = region.map(Registers::new);
+    region
 }
 
 /// The rules of one driver's registers, from before its first probe to after its last remove.

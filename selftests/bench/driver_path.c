@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 #define ROUNDS 15
 #define FRAMES 192
 #define IDLE_US 120000
@@ -32,20 +34,6 @@
 static unsigned char frame[2048];
 static int fd, calls, size;
 static char order[128];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static long now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000L + time.tv_nsec;
-}
 
 static void send_all(void)
 {
@@ -134,9 +122,9 @@ int main(int argc, char **argv)
 		long began;
 
 		usleep(IDLE_US);
-		began = now();
+		began = nanoseconds();
 		work();
-		rounds[i] = now() - began;
+		rounds[i] = nanoseconds() - began;
 	}
 	printf("%d", ROUNDS * calls * each);
 	for (int i = 0; i < ROUNDS; i++)

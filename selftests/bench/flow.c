@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 #define PROBE 0x88b5
 #define MOST 1000000
 
@@ -36,20 +38,6 @@ static bool timed;
 static long sent, received;
 static double took;
 static atomic_bool done;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 static int packet_socket(int family, const char *device, int protocol)
 {
@@ -81,14 +69,14 @@ static void *send_all(void *unused)
 	double began;
 
 	stay_on(0);
-	began = now();
-	while (now() < began + length) {
-		if (rate > 0 && now() < began + sent / rate)
+	began = seconds();
+	while (seconds() < began + length) {
+		if (rate > 0 && seconds() < began + sent / rate)
 			continue;
 		if (send(sender, frame, size, 0) == size)
 			sent++;
 	}
-	took = now() - began;
+	took = seconds() - began;
 	/* What is queued may still be read. */
 	usleep(300000);
 	done = true;

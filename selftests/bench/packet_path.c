@@ -35,6 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 #define MOST_ROUNDS 1000
 #define PACKETS 250
 #define PROFILED 10
@@ -54,12 +56,6 @@ static int count, rounds, size, packets = PACKETS;
 static bool profile;
 static unsigned char frame[2048];
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
 static int packet_socket(int family, const char *device, int protocol)
 {
 	struct sockaddr_ll address = {
@@ -77,14 +73,6 @@ static int packet_socket(int family, const char *device, int protocol)
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		die("bind");
 	return fd;
-}
-
-static long now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000L + time.tv_nsec;
 }
 
 static void send_all(int fd)
@@ -219,9 +207,9 @@ static void measure(const char *name, void (*before)(struct subject *),
 			long began;
 
 			before(subject);
-			began = now();
+			began = nanoseconds();
 			work(subject);
-			subject->times[i] = (double)(now() - began) / packets;
+			subject->times[i] = (double)(nanoseconds() - began) / packets;
 			after(subject);
 		}
 	}

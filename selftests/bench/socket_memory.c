@@ -19,11 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
+#include "measure.h"
 
 static long slab(void)
 {

@@ -22,26 +22,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure.h"
+
 #define PORT 5008
 #define STEP (256 << 10)
 
 static char data[STEP];
 static int sender, size;
 static double deadline;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 static void enter(const char *namespace)
 {
@@ -70,7 +58,7 @@ static int be_impatient(int fd)
 
 static void *send_all(void *unused)
 {
-	while (now() < deadline)
+	while (seconds() < deadline)
 		if (send(sender, data, size, MSG_NOSIGNAL) < 0)
 			sched_yield();
 	return NULL;
@@ -118,17 +106,17 @@ int main(int argc, char **argv)
 		return 0;
 	}
 
-	began = now();
+	began = seconds();
 	deadline = began + length;
 	if (pthread_create(&thread, NULL, send_all, NULL))
 		die("pthread_create");
-	while (now() < deadline) {
+	while (seconds() < deadline) {
 		static char got[STEP];
 		ssize_t count = recv(receiver, got, sizeof(got), 0);
 
 		if (count <= 0)
 			continue;
-		last = now();
+		last = seconds();
 		if (last < began + length / 10)
 			continue;
 		if (!first) {

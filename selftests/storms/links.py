@@ -8,7 +8,7 @@ from frames import BROADCAST, ETH_P_TEST
 from storms import kernel
 from storms.device import OnDevice
 from storms.engine import action
-from storms.traffic import Checker, frames, packet_socket
+from storms.traffic import InNamespace, frames, packet_socket
 
 NAMES = ("va", "vb", "vc", "vd")
 MACS = (bytes.fromhex("02000000000a"), bytes.fromhex("02000000000b"))
@@ -69,32 +69,17 @@ class Sender(OnDevice):
                 sock.sendto(self.random.choice(self.frames), (name, ETH_P_TEST))
 
 
-class Receiver(Checker):
+class Receiver(InNamespace):
     """What arrives in a namespace, whatever device it comes by."""
 
     pause = (0.001, 0.01)
 
     def __init__(self, netns, family, gate):
-        super().__init__(f"receiver in {netns}")
-        self.netns, self.family, self.gate = netns, family, gate
-        self.expected = frames((BROADCAST, *MACS), b"\x02\0\0\0\0\x77", NUMBERS)
-
-    def rests(self):
-        if self.family == socket.AF_PACKET or not self.gate.closed:
-            return False
-        self.close()
-        return True
+        super().__init__(f"receiver in {netns}", netns, family, gate,
+                         frames((BROADCAST, *MACS), b"\x02\0\0\0\0\x77", NUMBERS))
 
     @action("EAGAIN EAFNOSUPPORT", least=5)
     def look(self):
         if self.sock is None:
-            with kernel.inside(self.netns):
-                self.sock = packet_socket(self.family, ETH_P_TEST)
+            self.open()
         self.take()
-
-    def close(self):
-        if self.sock:
-            self.sock.close()
-        self.sock = None
-
-    end = close
