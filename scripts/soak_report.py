@@ -12,7 +12,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import flat
-import svg
+import html_page
+import plots
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else "/rpacket/build/soak"
 KIB = 1024
@@ -64,17 +65,17 @@ def judgements(quiet):
         yield (name, *flat.judge(flat.without_warm_up(points), limit), limit)
 
 
-def plots(rows, quiet):
+def by_minutes(names, scale, rows):
+    return [(name, [(row["seconds"] / 60, row[name] / scale) for row in rows]) for name in names]
+
+
+def course(rows, quiet):
     """The storms as a thin course, the quiet moments as points."""
+    storms = [row for row in rows if not row["quiet"]]
     for title, unit, scale, names in PLOTS:
-        plot = svg.Plot(title, x="minutes", y=unit)
-        for name in names:
-            plot.line(name, [(row["seconds"] / 60, row[name] / scale) for row in quiet], dots=True)
-        yield plot.svg()
-        plot = svg.Plot(f"{title}, during the storms", x="minutes", y=unit, height=180)
-        for name in names:
-            plot.line(name, [(row["seconds"] / 60, row[name] / scale) for row in rows if not row["quiet"]])
-        yield plot.svg()
+        yield plots.lines(title, "minutes", unit, by_minutes(names, scale, quiet), dots=True)
+        yield plots.lines(f"{title}, during the storms", "minutes", unit, by_minutes(names, scale, storms),
+                          height=200)
 
 
 def main():
@@ -111,14 +112,14 @@ def main():
         print(f"flat: all {len(judged)} series, over {len(quiet)} quiet samples")
 
     head = ("series", "verdict", "in a minute", "surely more than", "surely less than", "limit")
-    table = svg.table(head, [
+    table = html_page.table(head, [
         (name, (verdict, "bad" if verdict == "grows" else ""), *map(round_off, (middle, low, high)), limit)
         for name, verdict, middle, low, high, limit in judged])
     parts = [f"<p>{html.escape(line)}.</p>" for line in facts]
     parts += [f'<p class="bad">{html.escape(line)}</p>' for line in wrong]
-    parts += ["<h2>Verdicts</h2>", table, "<h2>Course</h2>", *plots(rows, quiet)]
+    parts += ["<h2>Verdicts</h2>", table, "<h2>Course</h2>", *course(rows, quiet)]
     with open(f"{FOLDER}/report.html", "w", encoding="utf-8") as file:
-        file.write(svg.page("Soak", parts))
+        file.write(html_page.page("Soak", parts))
     return 1 if wrong or grows else 3 if short or undone else 0
 
 

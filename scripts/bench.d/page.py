@@ -5,9 +5,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 # pylint: disable=wrong-import-position
-import bars
+import html_page
+import plots
 import report
-import svg
 from counted import DRIVERS, WORKLOADS
 from report import FAMILIES, PATHS
 
@@ -33,10 +33,8 @@ def of_drivers(counts, metrics, cpus):
 
 
 def chart(title, x, series, rows):
-    picture = bars.Bars(title, x=x, series=series)
-    for label, values in rows:
-        picture.row(label, values)
-    return picture.svg() if picture.rows else None
+    rows = list(rows)
+    return plots.bars(title, x, series, rows) if rows else None
 
 
 def pictures_of_counts(counts):
@@ -60,26 +58,27 @@ def pictures_of_counts(counts):
 
 def picture_of_ratios(title, ratios, subject):
     against = tuple(dict.fromkeys(row["against"] for row in ratios if row["subject"] == subject))
-    picture = bars.Dots(title, x="ours by the C original's; right of 1 ours is better", series=against)
     rows = {}
     for row in ratios:
         if row["subject"] == subject:
             label = row["workload"] if "latency" not in row["metric"] else row["metric"]
             value = (row["ratio"], row["low"], row["high"]) if row["ratio"] != "" else row["metric"]
             rows.setdefault(label, [None] * len(against))[against.index(row["against"])] = value
-    for label, values in rows.items():
-        picture.row(label, values)
-    return picture.svg() if rows else None
+    return rows and plots.ratios(title, "ours by the C original's; right of 1 ours is better", against,
+                                 list(rows.items()))
 
 
 def pictures_of_losses(losses):
     for workload in dict.fromkeys(row["workload"] for row in losses):
-        plot = svg.Plot(f"Loss, {workload}", x="packets offered in a second", y="lost, percent", zero=True)
-        for subject in dict.fromkeys(r["subject"] for r in losses if r["workload"] == workload):
-            plot.line(subject, sorted((r["offered"], 100 * r["share"]) for r in losses
-                                      if (r["workload"], r["subject"]) == (workload, subject)
-                                      and r["share"] != ""), dots=True)
-        yield plot.svg()
+        series = {}
+        for row in losses:
+            if row["workload"] == workload:
+                points = series.setdefault(row["subject"], [])
+                if row["share"] != "":
+                    points.append((row["offered"], 100 * row["share"]))
+        yield plots.lines(f"Loss, {workload}", "packets offered in a second", "lost, percent",
+                          [(subject, sorted(points)) for subject, points in series.items()],
+                          dots=True, zero=True)
 
 
 def picture_of_sizes(sizes):
@@ -101,7 +100,7 @@ def html(machine, counts, ratios, losses, sizes):
     shares = list(report.improvable(counts))
     if shares:
         parts += [heading("What of each path is ours to improve"),
-                  svg.table(("path", "whole", "above the least", "share", "difference", ""), shares)]
+                  html_page.table(("path", "whole", "above the least", "share", "difference", ""), shares)]
     parts += [heading("Counted"), *filter(None, pictures_of_counts(counts))]
     if ratios:
         parts += [heading("Timed, as ratios within one boot"), *filter(None, (
@@ -111,4 +110,4 @@ def html(machine, counts, ratios, losses, sizes):
         parts += [heading("Loss against offered rate"), *pictures_of_losses(losses)]
     if sizes:
         parts += [heading("Memory"), *filter(None, picture_of_sizes(sizes))]
-    return svg.page("What a packet costs", parts)
+    return html_page.page("What a packet costs", parts)
