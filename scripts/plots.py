@@ -101,7 +101,7 @@ def ratios(title, x, series, rows):
     """As bars(), but each value is (ratio, low, high), a point with its interval on a logarithmic axis, on
     which 1 is a line. pygal would take logarithms of the rows as well, so they are taken here."""
     found = [x for _, values in rows for value in values if isinstance(value, tuple) for x in value]
-    reach = max([abs(math.log(x)) for x in found] + [math.log(1.25)]) * 1.05
+    reach = max([abs(_log(x)) for x in found] + [math.log(1.25)]) * 1.05
     each = len(series) + 1
     chart = _chart(pygal.XY, title, x, series, 90 + len(rows) * each * 12,
                    {"stroke_width": "2", **BESIDE_POINT}, print_labels=True, allow_interruptions=True,
@@ -119,6 +119,11 @@ def ratios(title, x, series, rows):
     return _drawn(chart)
 
 
+def _log(ratio):
+    """Its place; that of a thousandth for what is less, as nothing at all is."""
+    return math.log(max(ratio, 0.001))
+
+
 def _interval(value, y, right):
     """An interval as points of a line, with a gap behind it, and what it says at the right."""
     if isinstance(value, str):
@@ -126,9 +131,9 @@ def _interval(value, y, right):
     elif value is not None:
         middle, low, high = value
         text = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-        yield {"value": (math.log(low), y), **HIDDEN}
-        yield {"value": (math.log(middle), y), "tooltip": text}
-        yield {"value": (math.log(high), y), **HIDDEN}
+        yield {"value": (_log(low), y), **HIDDEN}
+        yield {"value": (_log(middle), y), "tooltip": text}
+        yield {"value": (_log(high), y), **HIDDEN}
         yield None
         yield {"value": (right, y), "label": text, **HIDDEN}
     yield None
