@@ -198,7 +198,7 @@ def events(path):
 
 def vm_group(account, kernel, group, tests):
     """All tests of one group: in one boot, or in more when the kernel dies under one."""
-    (machine, cpus, nics, trace, icount, qtest), leak_scan = group
+    (machine, cpus, nics, trace, icount, qtest, remaps), leak_scan = group
     options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
     if trace:
         options.append("--trace")
@@ -206,6 +206,8 @@ def vm_group(account, kernel, group, tests):
         options.append("--icount")
     if qtest:
         options.append("--qtest")
+    if remaps:
+        options.append("--one-thread")
     if leak_scan:
         options += ["--append", "kmemleak=on"]
     tests, again = list(tests), collections.Counter()

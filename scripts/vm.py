@@ -45,8 +45,8 @@ FATAL = re.compile(
 # Where its story in the log begins.
 STORY = re.compile(r"BUG:|WARNING:|Oops|kernel BUG at|Kernel panic|general protection fault|INFO: ")
 
-# QEMU's own defects. (What the kernel prints begins with a time.) One that happens: a region of memory
-# goes while another emulated CPU executes, `iotlb_to_section: Assertion ...`.
+# QEMU's own defects. (What the kernel prints begins with a time.) One that happens, also at boot, is
+# `iotlb_to_section: Assertion ...`: what --one-thread is for.
 QEMU_DEFECT = re.compile(r"^qemu-system-\w+: .*Assertion .* failed")
 
 # What scripts/guest/start writes into the kernel log.
@@ -222,7 +222,7 @@ def guilty_part(lines):
     return lines[max(0, first - 3):first + 97]
 
 
-def qemu_options(options, guest):
+def qemu_options(options, guest, kvm):
     result = [
         "-machine", options.machine,
         "-qmp", f"unix:{guest.sockets}/monitor",
@@ -252,6 +252,10 @@ def qemu_options(options, guest):
         ]
     if options.icount:
         result += ["-icount", "shift=0,sleep=off"]
+    elif options.one_thread and not kvm:
+        # When a region of memory comes or goes, an emulated CPU of another thread may look a region up in
+        # the table of before: QEMU ends itself, or the access goes elsewhere and the guest hangs.
+        result += ["-accel", "tcg,thread=single"]
     if guest.trace:
         result += ["-D", guest.trace]
     return result
@@ -285,7 +289,7 @@ def virtme_command(options, guest, kvm):
     for argument in append:
         command += ["--kopt", argument]
     command += ["--script-sh", f"exec {TREE}/scripts/guest/start {shlex.quote(guest.folder)}"]
-    return command + ["--qemu-opts", *qemu_options(options, guest)]
+    return command + ["--qemu-opts", *qemu_options(options, guest, kvm)]
 
 
 def end_process(process):
@@ -460,6 +464,7 @@ def parse():
     parser.add_argument("--icount", action="store_true")
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--qtest", action="store_true")
+    parser.add_argument("--one-thread", action="store_true")
     parser.add_argument("--log")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()

@@ -8,7 +8,7 @@ from upstream import catalogue
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
 KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "icount",
-         "qtest", "ruins", "debug", "full"}
+         "qtest", "remaps", "ruins", "debug", "full"}
 
 # How many times longer things may take on a kernel, on emulated CPUs.
 SLOW = {"stock": 1, "rt": 2, "debug": 4}
@@ -28,6 +28,7 @@ class Head:
     trace: bool
     icount: bool
     qtest: bool
+    remaps: bool
     ruins: bool
     chosen: bool
     full: bool
@@ -36,7 +37,7 @@ class Head:
 
     def shape(self):
         """Tests with the same shape share a boot."""
-        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest)
+        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest, self.remaps)
 
     def runs(self, kernel, chosen=False, full=FULL):
         """Whether a run on the kernel has this test: one of all tests, or of the chosen ones."""
@@ -47,7 +48,7 @@ def of_upstream(test):
     """What the head of one of the kernel's own selftests would ask for, if it had one."""
     return Head(subjects=list(test.subjects), kernels=["stock", "debug", "rt"], timeout=test.seconds + 180,
                 nics="rtl8139,e1000", machine="q35", cpus=test.cpus, leak_scan=False, log=test.log, trace=False,
-                icount=False, qtest=False, ruins=False, chosen=False, full=not test.short,
+                icount=False, qtest=False, remaps=False, ruins=False, chosen=False, full=not test.short,
                 command=[catalogue.RUN, test.name])
 
 
@@ -76,6 +77,7 @@ def read(path):
         trace=found.get("trace") == "yes",
         icount=found.get("icount") == "yes",
         qtest=found.get("qtest") == "yes",
+        remaps=found.get("remaps") == "yes",
         ruins=found.get("ruins") == "yes",
         chosen=found.get("debug") == "chosen",
         full=found.get("full") == "yes",

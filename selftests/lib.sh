@@ -32,6 +32,8 @@
 #	# icount: yes        time is counted in instructions, on one CPU (scripts/vm --icount)
 #	# qtest: yes         memory and registers can be changed behind the kernel's back
 #	                     (selftests/qtest.py; scripts/vm --qtest)
+#	# remaps: yes        regions of devices come and go; without KVM QEMU's CPUs share a thread then,
+#	                     since those of two make it stumble (scripts/vm --one-thread)
 #	# ruins: yes         the kernel is not fit for another test afterwards
 #	# leak-scan: yes     on the debug kernel, kmemleak looks for leaks afterwards
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose

@@ -4,6 +4,7 @@
 # debug: chosen
 # timeout: 300
 # machine: pc
+# remaps: yes
 # leak-scan: yes
 """The card comes and goes, under traffic in both directions. (rebind.py: the driver does.)"""
 

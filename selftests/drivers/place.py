@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# cpus: 1
+# remaps: yes
 # qtest: yes
 # timeout: 300
 # log: NETDEV WATCHDOG
 """The card loses its place on the bus while it is up: its memory space, or that it is a bus master.
 
-It gets that back, and nothing old is delivered. With one CPU, since QEMU may end itself (`section_index <
-d->map.sections_nb`) when a region comes or goes while another emulated CPU executes."""
+It gets that back, and nothing old is delivered."""
 
 import time
 

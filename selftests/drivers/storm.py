@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # timeout: 900
 # machine: pc
+# remaps: yes
 """A storm around the card: cable, slot, bus, driver, module, namespaces, and every setting, at once,
 with traffic in both directions; then it works, and is unloaded, as if nothing had been."""
 

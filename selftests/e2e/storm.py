@@ -3,6 +3,7 @@
 # subjects: af_rpacket
 # timeout: 900
 # machine: pc
+# remaps: yes
 """Both storms in one: programs with sockets of our family on the interface of our driver, while the card,
 the driver, both modules and the namespaces go and come, under traffic."""
 

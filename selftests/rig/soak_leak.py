@@ -6,6 +6,7 @@
 # full: yes
 # kernels: stock
 # machine: pc
+# remaps: yes
 # timeout: 1800
 import os
 import subprocess
