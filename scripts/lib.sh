@@ -106,7 +106,23 @@ enter_root() {
 
 # check_kernel NAME: ends the script, before anything is made, unless the project has such a kernel.
 check_kernel() {
-	case " ${KERNELS[*]} " in *" $1 "*) ;; *) die "there is no kernel $1: ${KERNELS[*]} are known" ;; esac
+	local name
+	for name in "${KERNELS[@]}"; do [ "$name" != "$1" ] || return 0; done
+	die "there is no kernel $1: ${KERNELS[*]} are known"
+}
+
+# check_number VARIABLE: ends the script unless the variable is empty or a whole number.
+check_number() {
+	[[ ${!1:-0} =~ ^[0-9]+$ ]] || die "$1 is a whole number, not ${!1}"
+}
+
+# alone NAME: until this command and what it starts have ended, no other one of the name runs in this
+# tree, where it would write the same files.
+alone() {
+	local fd
+	mkdir -p "$TREE/build"
+	exec {fd}>"$TREE/build/.$1.lock"
+	flock -n "$fd" || die "another make $1 is running in this tree"
 }
 
 # select_kernel NAME: makes a kernel that was prepared visible to what is run in the root from now,

@@ -34,6 +34,9 @@ from test_account import Account  # noqa: E402
 from upstream import catalogue  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
+# What selftests/run ends with: all passed, something failed, the VM is not fit for the other tests.
+NOT_FIT = 3
+RUNNER_STATUS = 0, 1, NOT_FIT
 QEMU_FAILED = 249
 VM_STATUS = {
     QEMU_FAILED: "QEMU ended itself",
@@ -196,6 +199,12 @@ def events(path):
                     pass  # The VM died while it wrote this line.
 
 
+def no_tests(account, kernel, reason):
+    """A failure of the VM, or of what runs the tests in it."""
+    account.add("vm", "the VM runs the tests", "rig", kernel, "fail", reason)
+    account.top(False, "the VM runs the tests", reason)
+
+
 def vm_group(account, kernel, group, tests):
     """All tests of one group: in one boot, or in more when the kernel dies under one."""
     (machine, cpus, nics, trace, icount, qtest, remaps), leak_scan = group
@@ -254,11 +263,10 @@ def vm_group(account, kernel, group, tests):
                            vm_reason(status), subject == heads.read(file).subjects[0])
             account.top(False, title, vm_reason(status))
             done += 1
-        elif status in VM_STATUS or status not in (0, 1, 3):
-            account.add("vm", "the VM runs the tests", "rig", kernel, "fail", vm_reason(status))
-            account.top(False, "the VM runs the tests", vm_reason(status))
-            if not done:
-                return
+        elif status in VM_STATUS or status not in RUNNER_STATUS:
+            no_tests(account, kernel, vm_reason(status))
+        elif not done or done < len(tests) and status != NOT_FIT:
+            no_tests(account, kernel, f"{done} of {len(tests)} came to their end; status {status}")
         elif leak_scan and not scanned:
             account.add("vm", "kmemleak looks for leaks", "rig", kernel, "fail", "the runner did not")
             account.top(False, "kmemleak looks for leaks", "the runner did not")

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 from vm_trace import Accesses, Instructions
 
@@ -520,4 +521,9 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Exception:  # pylint: disable=broad-exception-caught
+        # Not to be taken for a status of the command's.
+        traceback.print_exc()
+        sys.exit(NOT_STARTED)

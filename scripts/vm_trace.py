@@ -47,7 +47,9 @@ class Accesses:
             file.seek(self.at)
             for line in file:
                 match = LINE.search(line)
-                if match and match.group(5) == name:
+                if not match:
+                    return {"error": {"desc": f"not a line of an access: {line.rstrip()}"}}
+                if match.group(5) == name:
                     kind, region, address, size = match.group(1, 2, 3, 4)
                     found[region][f"{kind} {int(address, 16) & 0xff:#04x}/{size}"] += 1
         os.truncate(self.path, 0)

@@ -118,6 +118,11 @@ def main():
     for part in parts:
         if part not in (*PARTS, "report"):
             sys.exit(f"rpacket: error: there is no part {part}: {', '.join(PARTS)}, counts, report")
+    earlier = f"{OUT}/baseline.csv"
+    try:
+        before = baseline.read(earlier) if os.path.exists(earlier) else None
+    except ValueError as error:
+        sys.exit(f"rpacket: error: BASELINE: {error}")
     for part in parts:
         if part != "report":
             keep(part, run(part))
@@ -125,10 +130,9 @@ def main():
     with open(f"{OUT}/report.md", encoding="utf-8") as file:
         print(file.read())
     say("build/bench/report.html, report.md, and counts, registers, repeats, ratios, loss, sizes.csv")
-    earlier = f"{OUT}/baseline.csv"
-    if not os.path.exists(earlier):
+    if before is None:
         return 0
-    complaints = list(baseline.worse(baseline.read(earlier), counts.rows(is_total)))
+    complaints = list(baseline.worse(before, counts.rows(is_total)))
     for line in complaints:
         say(line)
     say(f"{len(complaints)} counts are worse than the baseline's" if complaints else

@@ -22,6 +22,7 @@ def stays_within(counter, workload, limits):
     name, _, size = workload.rpartition("-")
     (frames, totals), = counter.count(name, int(size))
     lib.require(frames >= registers.LONE, f"{frames} frames")
+    lib.require(totals["register_reads"] + totals["register_writes"], "accesses are counted")
     budgets.hold(workload, {metric: totals[metric] / frames for metric in limits}, limits)
 
 

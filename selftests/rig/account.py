@@ -134,6 +134,20 @@ def a_kernel_that_does_not_boot():
     lib.equal([[0, 1, 2]], asked)
 
 
+def a_runner_that_dies():
+    """Its status is then that of tests that failed, or of nothing at all."""
+    for status in (0, 1, 3):
+        counts, failures, asked = run(([], status))
+        lib.equal({"pass": 0, "fail": 1, "skip": 0}, counts)
+        lib.equal([[0, 1, 2]], asked)
+        lib.require("0 of 3 came to their end" in failures[0], failures)
+    counts, _, asked = run((whole(0), 1), (whole(1) + whole(2), 0))
+    lib.equal({"pass": 3, "fail": 1, "skip": 0}, counts)
+    lib.equal([[0, 1, 2], [1, 2]], asked)
+    counts, _, asked = run((whole(0), 3), ([], 1))
+    lib.equal({"pass": 1, "fail": 1, "skip": 0}, counts)
+
+
 def a_kernel_that_complains_when_all_is_done():
     counts, failures, _ = run((whole(0) + whole(1) + whole(2), 250))
     lib.equal({"pass": 3, "fail": 1, "skip": 0}, counts)
@@ -144,7 +158,7 @@ def main():
     for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success, all_tests_in_one_vm,
                      a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,
-                     a_kernel_that_complains_when_all_is_done):
+                     a_runner_that_dies, a_kernel_that_complains_when_all_is_done):
         lib.case(function)
 
 

@@ -21,7 +21,8 @@ export RPACKET_MARK=mark-$$-$RANDOM
 marked() { grep -lsz "^RPACKET_MARK=$RPACKET_MARK$" /proc/[0-9]*/environ | grep -v "^/proc/$$/" | cut -d/ -f3; }
 # Those of other runs on this machine do not count.
 CACHE=${RPACKET_CACHE:-$HOME/.cache/rpacket}
-mounts() { grep -F -e "$CACHE/" -e "$TREE/" /proc/self/mountinfo | sort; }
+# The kernel writes a space of a path as \040.
+mounts() { grep -F -e "${CACHE// /\\040}/" -e "${TREE// /\\040}/" /proc/self/mountinfo | sort; }
 # Those of this script's own pipes are gone as soon as it looks at one of them alone.
 nothing_runs() {
 	local pid
