@@ -26,9 +26,10 @@ def compare(rows, metric, more_is_better=True):
             if other is None:
                 continue
             base = {"workload": workload, "subject": subject, "against": against}
-            stalled = [name for name, one in ((subject, row), (against, other)) if one.get("stalled")]
+            stalled = [f"{one['stalled']} {name}" for name, one in ((subject, row), (against, other))
+                       if one.get("stalled")]
             if stalled:
-                yield {**base, "metric": f"stalled {' '.join(stalled)}", "ratio": "", "low": "", "high": ""}
+                yield {**base, "metric": ", ".join(stalled), "ratio": "", "low": "", "high": ""}
                 continue
             result = ratio(row["rounds"], other["rounds"], more_is_better)
             if result:

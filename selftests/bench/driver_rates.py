@@ -73,7 +73,9 @@ def flood_out(wires, driver):
 
 def take_turns(wires, name, rounds, work):
     """The rates of each driver, which take turns, every second round in the opposite order."""
-    found = {driver: None if driver in wires.dead else [] for driver in DRIVERS}
+    for driver in tuple(wires.dead):
+        wires.revive(driver)
+    found, dead = {driver: None if driver in wires.dead else [] for driver in DRIVERS}, set(wires.dead)
     for number in range(rounds):
         order = DRIVERS if number % 2 == 0 else DRIVERS[::-1]
         for driver in order:
@@ -90,7 +92,8 @@ def take_turns(wires, name, rounds, work):
                 wires.revive(driver)
     for driver, values in found.items():
         if values is None:
-            emit(workload=name, subject=driver, stalled=True)
+            # Dead: it stalled in an earlier workload, and bound anew it did not come up.
+            emit(workload=name, subject=driver, stalled="dead" if driver in dead else "stalled")
         else:
             emit(workload=name, subject=driver, rounds=[round(value, 1) for value in values])
 

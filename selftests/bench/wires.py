@@ -89,6 +89,7 @@ class Wires:
         """Binds a driver that has stalled anew; the next workload shall not suffer for it."""
         self.cards[driver].unbind()
         self.attach(driver)
+        self.dead.discard(driver)
         if not self.comes(driver):
             self.dead.add(driver)
 
