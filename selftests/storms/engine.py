@@ -30,7 +30,7 @@ import lib
 from storms.ledger import Page
 
 # Nothing that an actor does takes so long, in seconds on the stock kernel.
-STUCK = 45
+STUCK = 120
 # A storm goes on beyond its time until everything was done often enough: so many times as long, and more.
 PATIENCE = 20
 
