@@ -52,7 +52,8 @@ DEBUGGING = re.compile(
 # right. What our own code calls directly is here only if nothing but the call itself is lost.
 TOLERATED = (
     (r"kobject_uevent|uevent_|alloc_uevent_skb", "an event for udev is lost, nothing of the device is"),
-    (r"rtmsg_\w+|\w+_notify_devconf|inet6_\w+_notify|nlmsg_notify|netlink_(trim|broadcast)",
+    (r"netlink_trim", "a message of netlink goes out in the memory that it has, which is more than it needs"),
+    (r"rtmsg_\w+|\w+_notify_devconf|inet6_\w+_notify|nlmsg_notify|netlink_broadcast",
      "a notification by netlink is lost, and its listeners are told so"),
     (r"register_(handler|irq)_proc", "an interrupt line works without its folder in /proc/irq"),
     (r"__ipv6_dev_mc_inc|igmp6_group_added|ip_mc_(inc|init)\w*",
