@@ -48,13 +48,17 @@ COPY = re.compile(r"should_fail_usercopy|_*copy_(from|to)_(user|iter)|_*strncpy_
 DEBUGGING = re.compile(
     r"(fill_pool|_*debug_object|debug_(rcu|timer|work)|_*kasan|stack_depot|kmemleak|_*create_object|"
     r"ref_tracker|dma_entry_alloc|debug_dma|add_dma_entry)")
-# Who goes on without what it did not get, by a function between the place and our code, and why that is
-# right. What our own code calls directly is here only if nothing but the call itself is lost.
+# Who goes on without what it did not get, by a function between the place and our code, or by more of them
+# (` < ` is between them, as in the report), and why that is right. What our own code calls directly is here
+# only if nothing but the call itself is lost.
 TOLERATED = (
     (r"kobject_uevent|uevent_|alloc_uevent_skb", "an event for udev is lost, nothing of the device is"),
     (r"netlink_trim", "a message of netlink goes out in the memory that it has, which is more than it needs"),
     (r"rtmsg_\w+|\w+_notify_devconf|inet6_\w+_notify|nlmsg_notify|netlink_broadcast",
      "a notification by netlink is lost, and its listeners are told so"),
+    (r"sysfs_create_(file_ns|groups) < bus_add_driver",
+     "the driver core registers a driver also without its files in sysfs, and says so in the log"),
+    (r"kasprintf < module_remove_driver", "the link from the module to its driver goes with the module's folder"),
     (r"register_(handler|irq)_proc", "an interrupt line works without its folder in /proc/irq"),
     (r"__ipv6_dev_mc_inc|igmp6_group_added|ip_mc_(inc|init)\w*",
      "IP goes without a group that it joins by itself"),
@@ -164,9 +168,11 @@ class Verdicts:
 
     def reason(self, place):
         """Why it is right that this fault has no consequence for the operation; None if it is not."""
-        for frame in self.outside(place):
+        names = self.outside(place)
+        for first in range(len(names)):
+            way = " < ".join(names[first:])
             for pattern, why in TOLERATED:
-                if re.match(pattern, frame):
+                if re.match(pattern, way):
                     return why
         return None
 
