@@ -27,7 +27,11 @@ class Sites:
 
     def __init__(self, module):
         self.module = module
-        self.calls = {(call.caller, call.offset): call for call in module_code.calls(module)}
+        own = module_code.own(module)
+        calls = {(call.caller, call.offset): call for call in module_code.calls(module, inner=True)}
+        self.calls = {at: call for at, call in calls.items() if call.function not in own}
+        # What is called of the module itself, which may go on to the kernel by a jump.
+        self.inner = {at: call.function for at, call in calls.items() if call.function in own}
         self.noted = tempfile.NamedTemporaryFile(mode="a", prefix="sites", encoding="ascii")
 
     def note(self, place):
@@ -37,9 +41,7 @@ class Sites:
             return []
         call = self.calls.get((place[at].name, place[at].offset))
         inside = place[at - 1].name if at else ""
-        # The caller of the kernel is not in the stack if it has jumped there.
-        found = [call] if call else [
-            call for call in self.calls.values() if call.last and call.function == inside]
+        found = [call] if call else self.jumps(place[at], inside)
         if not found:
             lib.diag(f"no call that is known: {' < '.join(place[:at])} < {place[at]}+{place[at].offset:#x}")
         if not any(fault_injection.DEBUGGING.match(frame) for frame in place[:at]):
@@ -47,6 +49,18 @@ class Sites:
                 self.noted.write(f"{call.caller} {call.offset}\n")
             self.noted.flush()
         return found
+
+    def jumps(self, frame, inside):
+        """The jumps to the kernel on the way from there to the function `inside`: who has jumped is not in
+        the stack."""
+        jumps = [call for call in self.calls.values() if call.last]
+        named = [call for call in jumps if call.function == inside]
+        if named:
+            return named
+        # The function of the kernel may have jumped as well: what was called in our code still says which.
+        target = self.inner.get((frame.name, frame.offset))
+        ways = [call for call in jumps if call.caller == target]
+        return ways if len(ways) == 1 else []
 
     def account(self, file, owners):
         """Says which places no fault has come from, and why; fails if there is one that `file` should have

@@ -64,12 +64,15 @@ def _frees(function, before):
     return False
 
 
-def calls(module):
-    """The calls of functions of the kernel that are in a module's file."""
+def calls(module, inner=False):
+    """The calls of functions of the kernel that are in a module's file; with `inner` also those of the
+    module's own functions that another object of it has."""
     path = f"{lib.MODULES}/{module}.ko"
     done = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", path], check=True,
                           capture_output=True, text=True)
     imported, found = set(imports(module)), []
+    if inner:
+        imported |= own(module)
     caller, begin, instructions = "", 0, []
     for line in done.stdout.splitlines():
         if match := re.match(r"([0-9a-f]+) <(.+)>:$", line):
@@ -85,8 +88,17 @@ def calls(module):
     return found
 
 
+def _symbols(module, option):
+    done = subprocess.run(["nm", option, "--format=just-symbols", f"{lib.MODULES}/{module}.ko"], check=True,
+                          capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
 def imports(module):
     """The symbols that a module takes from the kernel."""
-    done = subprocess.run(["nm", "--undefined-only", "--format=just-symbols",
-                           f"{lib.MODULES}/{module}.ko"], check=True, capture_output=True, text=True)
-    return sorted(set(done.stdout.split()))
+    return sorted(_symbols(module, "--undefined-only"))
+
+
+def own(module):
+    """The symbols that a module has itself."""
+    return _symbols(module, "--defined-only")
