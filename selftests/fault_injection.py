@@ -59,6 +59,9 @@ TOLERATED = (
     (r"sysfs_create_(file_ns|groups) < bus_add_driver",
      "the driver core registers a driver also without its files in sysfs, and says so in the log"),
     (r"kasprintf < module_remove_driver", "the link from the module to its driver goes with the module's folder"),
+    (r"acpi_pci_irq_(find_prt_entry|lookup)",
+     "ACPI enables a device also without the interrupt line that it could not look up, and says so in the log: the"
+     " device keeps the number that it had"),
     (r"register_(handler|irq)_proc", "an interrupt line works without its folder in /proc/irq"),
     (r"__ipv6_dev_mc_inc|igmp6_group_added|ip_mc_(inc|init)\w*",
      "IP goes without a group that it joins by itself"),
