@@ -77,10 +77,10 @@ def each_line_arrives_in_order(wire):
     with logging(wire) as sink:
         for number in range(5):
             say("order", number)
-            assert hear(sink, "order", 1) == [number]
+            lib.equal([number], hear(sink, "order", 1), "lines")
         for number in range(40):
             say("order", number)
-        assert hear(sink, "order", 40) == list(range(40))
+        lib.equal(list(range(40)), hear(sink, "order", 40), "lines")
 
 
 def lines_arrive_under_traffic(wire):
@@ -92,7 +92,12 @@ def lines_arrive_under_traffic(wire):
         for number in range(40):
             say("traffic", number)
             time.sleep(0.01)
-        assert hear(sink, "traffic", 40) == list(range(40))
+        numbers = hear(sink, "traffic", 40)
+        if lib.KERNEL == "rt":
+            # What finds the queue locked is left to a work item, which sleeps while it waits for the lock:
+            # a later line can come before it.
+            numbers.sort()
+        lib.equal(list(range(40)), numbers, "lines")
         after = wire.dut.counters()
         assert after["tx_packets"] - before["tx_packets"] > 50, "there was no traffic"
     wait_for("an answer", wire.answers)
