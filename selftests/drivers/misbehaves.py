@@ -85,7 +85,13 @@ def damage(stage, change):
         with stage.silent():
             start, seen = stage.position, stage.received()
             wait_for("frames in the ring", lambda start=start: stage.position != start)
-            headers = stage.headers(start, stage.position)
+            try:
+                headers = stage.headers(start, stage.position)
+            except AssertionError:
+                # Where the driver's clock has had it look, the card writes over what was there.
+                if stage.received() == seen:
+                    raise
+                continue
             stage.forge(headers[len(headers) // 2], **change)
             if stage.received() == seen:
                 return count
@@ -136,9 +142,11 @@ def a_half_that_stops(stage):
     for left in (TRANSMITTER, RECEIVER):
         resets = stage.dut.ethtool_stats()["resets"]
         before = stage.dut.stats64()
-        stage.card.poke(COMMAND, 1, left)
+        data = frame(stage.peer.mac, stage.dut.mac, 100, 5)
         with Tap(stage.dut, 0) as out:
-            out.send(frame(stage.peer.mac, stage.dut.mac, 100, 5))
+            # The driver's clock must not have it look in between.
+            stage.card.poke(COMMAND, 1, left)
+            out.send(data)
         wait_for("a reset", lambda: stage.dut.ethtool_stats()["resets"] > resets, CARE)
         stage.works()
         after = stage.dut.stats64()
