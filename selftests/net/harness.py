@@ -26,7 +26,8 @@ import packet
 import topology
 from lib import Skip
 
-EXPEDITED = "/sys/kernel/rcu_expedited"
+# What grace periods are to be; the second knob outweighs the first, and PREEMPT_RT sets it at boot.
+GRACE_PERIODS = {"/sys/kernel/rcu_expedited": "1", "/sys/kernel/rcu_normal": "0"}
 DIFFERENCES = []
 
 
@@ -128,15 +129,22 @@ def need_module(name):
 @contextlib.contextmanager
 def expedited_grace_periods():
     """Every close and unbind waits for an RCU grace period, which takes longest on an idle VM."""
-    with open(EXPEDITED, encoding="ascii") as knob:
-        before = knob.read()
-    with open(EXPEDITED, "w", encoding="ascii") as knob:
-        knob.write("1")
+    before = {}
+    for path in GRACE_PERIODS:
+        with open(path, encoding="ascii") as knob:
+            before[path] = knob.read()
     try:
+        turn(GRACE_PERIODS)
         yield
     finally:
-        with open(EXPEDITED, "w", encoding="ascii") as knob:
-            knob.write(before)
+        turn(before)
+
+
+def turn(knobs):
+    """Writes these values to these files."""
+    for path, value in knobs.items():
+        with open(path, "w", encoding="ascii") as knob:
+            knob.write(value)
 
 
 @contextlib.contextmanager
