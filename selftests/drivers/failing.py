@@ -16,6 +16,7 @@ from pktgen import generator, order
 sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
 import fail_call
+from grace_periods import expedited_grace_periods
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCGIFMTU, SIOCSIFMTU = 0x8913, 0x8914, 0x8921, 0x8922
 SIOCSIFHWADDR, SIOCETHTOOL = 0x8924, 0x8946
@@ -167,6 +168,8 @@ class FailingWire(SilentWire):
         wire = super().__enter__()
         self.stack = contextlib.ExitStack()
         try:
+            # An interface that goes, which it does in most rounds, waits for several.
+            self.stack.enter_context(expedited_grace_periods())
             self.control = self.stack.enter_context(fail_call.Control())
             self.arm(self.stack)
         except BaseException:

@@ -24,10 +24,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import lib
 import packet
 import topology
+from grace_periods import expedited_grace_periods
 from lib import Skip
 
-# What grace periods are to be; the second knob outweighs the first, and PREEMPT_RT sets it at boot.
-GRACE_PERIODS = {"/sys/kernel/rcu_expedited": "1", "/sys/kernel/rcu_normal": "0"}
 DIFFERENCES = []
 
 
@@ -124,27 +123,6 @@ def need_module(name):
     found = subprocess.run(["modprobe", "-n", "-q", name], check=False)
     if found.returncode:
         raise Skip(f"this kernel has no {name}")
-
-
-@contextlib.contextmanager
-def expedited_grace_periods():
-    """Every close and unbind waits for an RCU grace period, which takes longest on an idle VM."""
-    before = {}
-    for path in GRACE_PERIODS:
-        with open(path, encoding="ascii") as knob:
-            before[path] = knob.read()
-    try:
-        turn(GRACE_PERIODS)
-        yield
-    finally:
-        turn(before)
-
-
-def turn(knobs):
-    """Writes these values to these files."""
-    for path, value in knobs.items():
-        with open(path, "w", encoding="ascii") as knob:
-            knob.write(value)
 
 
 @contextlib.contextmanager
