@@ -30,6 +30,7 @@
 //! |---|---|---|
 //! | `open` | process; RTNL and instance lock | `&mut Locked` |
 //! | `work`, `set_rx_mode` | process; instance lock; only while up | `&mut Locked`, `&Up` |
+//! | `retry` | process; instance lock; only while a failed restart has left it halted | `&mut Locked`, `&Up` |
 //! | `set_mac_address`, `mii_read`, `mii_write`, `set_features`, `change_mtu` | process; RTNL and instance lock | `&mut Locked`, `&Up` if up |
 //! | `start`, `stop` | process; instance lock; nothing else of the interface runs | [`Quiet`]: `&Up`, `&mut Rx`, `&mut Tx` |
 //! | ethtool | process; instance lock | `&mut Locked` (but for the statistics), `&Up` if up |
@@ -58,7 +59,10 @@
 //! for; one grace period ends each poll that is on its way from completion through `unmask`; `mask`;
 //! a running interrupt handler is waited for; `stop`. Then the interrupt line is freed, another grace
 //! period ends whoever may still look at `Up`, and `Tx`, `Rx` and `Up` are dropped in this order.
-//! [`Locked::restart`] stops before the line is freed, and goes up again.
+//! [`Locked::restart`] stops before the line is freed, and goes up again. If it fails to, a timer of the
+//! layer has it tried again every few seconds, until a start works, or the interface is halted for
+//! another reason: by `ip link set down`, [`Locked::detach`], suspend or removal, which stop the timer
+//! and wait for it under the lock that it was started under.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -212,6 +216,16 @@ pub(crate) trait Operations: Sized + Send + Sync {
     /// Does the deferred work `events`, some time after they were scheduled; only while up.
     fn work(&self, _cx: &mut Locked<'_, Self>, _up: &Self::Up, _events: Events) {
         build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A [`Locked::restart`] has failed a few seconds ago: starts the interface again, or detaches what
+    /// is not there any more. Without it: starts it.
+    ///
+    /// It is called again after the next few seconds, unless the interface works then, is detached or
+    /// down.
+    fn retry(&self, cx: &mut Locked<'_, Self>, _up: &Self::Up) {
+        // It reports what fails to who has asked, which is the layer.
+        let _ = cx.restart();
     }
 
     /// Sets the receive filter (`ndo_set_rx_mode_async`); only while up.

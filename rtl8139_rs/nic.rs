@@ -430,6 +430,10 @@ impl driver::Operations for Nic<'_> {
         }
     }
 
+    fn retry(&self, cx: &mut Locked<'_, Self>, _up: &Up) {
+        self.recover(cx);
+    }
+
     fn set_rx_mode(&self, cx: &mut Locked<'_, Self>, up: &Up, mode: &RxMode<'_>) -> Result {
         up.set_filter(Self::filter(mode, cx.dev().features()));
         // The ring is emptied by a change, so the change is made by who owns the ring.

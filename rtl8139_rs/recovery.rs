@@ -117,6 +117,8 @@ impl Nic<'_> {
     }
 
     /// Resets the chip, with all frames in flight. It gets its place on the bus back on the way down.
+    ///
+    /// What fails is tried again in a while, unless the card is not there any more.
     pub(crate) fn recover(&self, cx: &mut Locked<'_, Self>) {
         self.counters.resets.increment();
         if let Err(error) = cx.restart() {

@@ -6,6 +6,7 @@
 //! about: what it allows cannot be done elsewhere, nor to another device.
 
 use super::{
+    running::Running,
     Device,
     Operations, //
 };
@@ -33,9 +34,12 @@ use kernel::{
 pub(crate) struct Events(usize);
 
 impl Events {
-    /// The kind with number `N`, below the number of bits of a machine word.
+    /// The layer's own kind: an interface that a failed restart has left halted is to be started again.
+    pub(super) const RETRY: Self = Self(1 << (usize::BITS - 1));
+
+    /// The kind with number `N`, below that of the last bit of a machine word, which is the layer's.
     pub(crate) const fn bit<const N: u32>() -> Self {
-        const { assert!(N < usize::BITS) };
+        const { assert!(N < usize::BITS - 1) };
         Self(1 << N)
     }
 
@@ -45,8 +49,9 @@ impl Events {
         self.0 & other.0 == other.0
     }
 
-    pub(super) fn from_raw(raw: usize) -> Self {
-        Self(raw)
+    /// Whether [`Self::RETRY`] is in a set that comes from the core, and the kinds of the driver.
+    pub(super) fn from_raw(raw: usize) -> (bool, Self) {
+        (Self(raw).contains(Self::RETRY), Self(raw & !Self::RETRY.0))
     }
 }
 
@@ -136,9 +141,10 @@ impl<'a, T: Operations> Locked<'a, T> {
     ///
     /// - `ENETDOWN`: the interface is down; there is nothing to restart.
     /// - `ENODEV`: the hardware is detached.
-    /// - What [`Operations::start`] returned. The interface then stays up for the user but halted;
-    ///   another restart starts it again. If there is a link, the transmit watchdog goes on asking
-    ///   for one.
+    /// - What [`Operations::start`] returned. The interface then stays up for the user but halted.
+    ///   Another restart starts it again, and the layer has one tried each few seconds, by
+    ///   [`Operations::retry`], whether or not there is a link: until one works, the hardware is
+    ///   detached, or the interface goes down.
     pub(crate) fn restart(&self) -> Result {
         // SAFETY: By the type invariant the instance lock is held.
         let running = unsafe { self.dev.running() }.ok_or(ENETDOWN)?;
@@ -146,7 +152,32 @@ impl<'a, T: Operations> Locked<'a, T> {
             return Err(ENODEV);
         }
         // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
-        unsafe { running.restart(self.dev) }
+        unsafe { running.restart(self.dev) }.inspect_err(|_| self.retry_later())
+    }
+
+    /// What exists while the interface is up, if it is halted although its hardware is there.
+    fn halted(&self) -> Option<&'a Running<T>> {
+        // SAFETY: By the type invariant the instance lock is held.
+        let running = unsafe { self.dev.running() }?;
+        // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
+        let halted = unsafe { running.is_halted() };
+        (halted && self.dev.is_present()).then_some(running)
+    }
+
+    /// Has a restart that has failed tried again in a while; nothing if none has.
+    pub(super) fn retry_later(&self) {
+        if let Some(running) = self.halted() {
+            // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
+            unsafe { running.retry_later(self.dev) };
+        }
+    }
+
+    /// Has the driver try again now; and in a while, if that is of no use, whatever the reason.
+    pub(super) fn retry(&mut self) {
+        if let Some(running) = self.halted() {
+            self.dev.private().retry(self, running.up());
+            self.retry_later();
+        }
     }
 
     /// Halts the interface if it is up, and hides the hardware from the stack: it does not answer any

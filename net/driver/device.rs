@@ -36,14 +36,16 @@ use kernel::{
 ///   pointer was set to null, which happens under the instance lock.
 /// - `data` is initialised from before the device is registered until after it was unregistered,
 ///   and does not move meanwhile.
-/// - `tick` is set up before the device is registered, and pending or running only while the
-///   interface works.
+/// - `tick` and `retry` are set up before the device is registered. `tick` is pending or running only
+///   while the interface works, `retry` only while it is up and halted.
 #[repr(C)]
 pub(crate) struct Private<T: Operations> {
     /// The one NAPI instance; added before the device is registered.
     pub(in crate::net) napi: Opaque<bindings::napi_struct>,
     /// The timer of [`Operations::tick`].
     pub(super) tick: Opaque<bindings::timer_list>,
+    /// The timer that has a failed restart tried again.
+    pub(super) retry: Opaque<bindings::timer_list>,
     /// What exists while the interface is up.
     pub(super) running: Atomic<*mut Running<T>>,
     /// The driver's private data.

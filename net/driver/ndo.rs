@@ -50,7 +50,7 @@ impl<T: Operations> Table<T> {
         ndo_stop: Some(Self::stop),
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
-        ndo_work: if T::HAS_WORK { Some(Self::work) } else { None },
+        ndo_work: Some(Self::work),
         ndo_tx_timeout: if T::HAS_TX_TIMEOUT {
             Some(Self::tx_timeout)
         } else {
@@ -253,11 +253,18 @@ impl<T: Operations> Table<T> {
     ///
     /// Only the core may call it, as [`Table`] says.
     unsafe extern "C" fn work(dev: *mut net_device, events: c_ulong) {
+        let (retry, events) = Events::from_raw(events);
         // SAFETY: The core calls this with the instance lock held.
         unsafe {
             Self::with(dev, |this, cx, up| {
-                if let Some(up) = up {
-                    this.work(cx, up, Events::from_raw(events));
+                match up {
+                    Some(up) if T::HAS_WORK && events != Events::default() => {
+                        this.work(cx, up, events);
+                        // What the driver has been asked for may have been a restart, too.
+                        cx.retry_later();
+                    }
+                    _ if retry => cx.retry(),
+                    _ => {}
                 }
             })
         };

@@ -106,6 +106,10 @@ impl Log {
         same
     }
 
+    pub(crate) fn forget(&self) {
+        self.entries.lock().0 = 0;
+    }
+
     pub(crate) fn contains(&self, what: &str) -> bool {
         let entries = self.entries.lock();
         entries.1.iter().take(entries.0).any(|entry| *entry == what)
@@ -407,8 +411,13 @@ impl<T: Operations + 'static> Interface<T> {
 const IFF_NO_ADDRCONF: u32 = bindings::netdev_priv_flags_IFF_NO_ADDRCONF;
 
 /// Waits up to two seconds for `condition`.
-pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    for _ in 0..200 {
+pub(crate) fn eventually(condition: impl FnMut() -> bool) -> bool {
+    within(2, condition)
+}
+
+/// Waits up to so many seconds for `condition`.
+pub(crate) fn within(seconds: u32, mut condition: impl FnMut() -> bool) -> bool {
+    for _ in 0..seconds.saturating_mul(100) {
         if condition() {
             return true;
         }

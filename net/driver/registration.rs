@@ -191,6 +191,8 @@ where
     unsafe { configure::<T>(dev.as_ptr(), recipe.parent, &recipe.config) };
     // SAFETY: The timer is zeroed memory inside the private area, and nobody has started it.
     unsafe { bindings::timer_setup((*area).tick.get(), Some(running::tick::<T>)) };
+    // SAFETY: As above.
+    unsafe { bindings::timer_setup((*area).retry.get(), Some(running::retry::<T>)) };
     // SAFETY: The device was set up for `T` above, including its private data.
     unsafe { napi::add(Device::<T>::from_raw(dev.as_ptr())) };
     // SAFETY: The device is set up.

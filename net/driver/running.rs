@@ -9,6 +9,7 @@ use super::{
     },
     device::Private,
     Device,
+    Events,
     Interrupt,
     Operations,
     Quiet, //
@@ -37,6 +38,9 @@ use kernel::{
         Opaque, //
     },
 };
+
+/// How long after a restart has failed the next one is tried, in milliseconds.
+const RETRY_MS: u32 = 5000;
 
 /// The three parts that [`Operations::open`] makes.
 pub(crate) struct Parts<Up, Rx, Tx> {
@@ -186,13 +190,33 @@ impl<T: Operations> Running<T> {
     ///
     /// # Safety
     ///
-    /// As for `restart`, and the interface must be halted.
+    /// As for `go_up`.
     pub(super) unsafe fn resume(&self, dev: &Device<T>) -> Result {
         // SAFETY: By this function's contract.
         unsafe { self.go_up(dev) }?;
         // SAFETY: The device and its queue are valid.
         unsafe { bindings::netif_tx_wake_queue(queue::raw(dev)) };
         Ok(())
+    }
+
+    /// Whether the interface is halted.
+    ///
+    /// # Safety
+    ///
+    /// The instance lock of the device must be held.
+    pub(super) unsafe fn is_halted(&self) -> bool {
+        // SAFETY: By the type invariant the caller's lock makes it the only one.
+        unsafe { (*self.parked.get()).is_some() }
+    }
+
+    /// Has a restart of a halted interface tried in a while. The next `halt` takes that back.
+    ///
+    /// # Safety
+    ///
+    /// As for `restart`, and the interface must be halted.
+    pub(super) unsafe fn retry_later(&self, dev: &Device<T>) {
+        // SAFETY: The timer is set up. Who starts the interface or ends it has called `halt` before.
+        unsafe { bindings::timer_start_ms(dev.area().retry.get(), RETRY_MS) };
     }
 
     /// Requests the interrupt line, if there is one.
@@ -242,7 +266,7 @@ impl<T: Operations> Running<T> {
     /// # Safety
     ///
     /// The instance lock of `dev` must be held, `self` must be what `dev` is running, and the
-    /// interface must be halted.
+    /// interface must be halted, with `halt` called since the last failure.
     unsafe fn go_up(&self, dev: &Device<T>) -> Result {
         let txq = queue::raw(dev);
         // SAFETY: By the type invariant the caller's lock makes it the only one.
@@ -278,7 +302,7 @@ impl<T: Operations> Running<T> {
         Ok(())
     }
 
-    /// Working to halted; nothing if it is halted.
+    /// Working to halted. If it is halted, no restart is tried again from here on.
     ///
     /// # Safety
     ///
@@ -288,6 +312,8 @@ impl<T: Operations> Running<T> {
         // SAFETY: By the type invariant the caller's lock makes it the only one.
         let parked = unsafe { &mut *self.parked.get() };
         if parked.is_some() {
+            // SAFETY: The timer is set up, and its function takes no lock that the task holds.
+            unsafe { bindings::timer_delete_sync(dev.area().retry.get()) };
             return;
         }
 
@@ -405,6 +431,21 @@ pub(super) unsafe extern "C" fn tick<T: Operations>(timer: *mut bindings::timer_
         // SAFETY: The timer is set up; who halts the interface waits for this function.
         unsafe { start_tick(dev) };
     }
+}
+
+/// The function of the timer that has a restart tried again, which needs process context.
+///
+/// # Safety
+///
+/// `timer` must be the `retry` of a device that was set up for `T`, and the caller a timer interrupt.
+pub(super) unsafe extern "C" fn retry<T: Operations>(timer: *mut bindings::timer_list) {
+    // SAFETY: The caller guarantees that `timer` is that field of the private area, which is where
+    // `netdev_priv()` of the device is.
+    let area = unsafe { kernel::container_of!(Opaque::cast_from(timer), Private<T>, retry) };
+    // SAFETY: It is that of a device which is set up for `T`, and up, so it is registered.
+    let dev = unsafe { Device::<T>::of_private(area.cast_mut()) };
+    // SAFETY: A timer runs in softirq with interrupts enabled.
+    unsafe { dev.schedule_work(Events::RETRY) };
 }
 
 /// # Safety

@@ -287,3 +287,91 @@ fn interrupts_that_find_the_poll_scheduled_are_counted() {
     assert_eq!(machine.dev.private().counters.irqs_deferred.get(), 1);
     assert!(machine.works());
 }
+
+/// A card whose reset has failed once, without a link: no watchdog fires there.
+fn with_a_failed_reset(hardware: &Hardware) -> Machine<'_> {
+    let mut machine = proven(hardware);
+    hardware.card.chip().set_link(false);
+    machine.settle();
+    assert!(!machine.dev.carrier_ok());
+    machine.tell(Lie::ReceiverStops);
+    machine.tell(Lie::ResetHangs);
+    looks_after(&mut machine);
+    assert_eq!(machine.resets(), 1);
+    assert!(!machine.dev.is_detached());
+    machine
+}
+
+#[test]
+fn a_failed_reset_is_tried_again_until_it_works() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = with_a_failed_reset(&hardware);
+    // One try each time, however long it lasts.
+    for tries in 2..5 {
+        looks_after(&mut machine);
+        machine.settle();
+        assert_eq!(machine.resets(), tries);
+    }
+    hardware.card.chip().come_to_its_senses();
+    hardware.card.chip().set_link(true);
+    looks_after(&mut machine);
+    assert_eq!(machine.resets(), 5);
+    assert!(machine.dev.carrier_ok());
+    assert!(machine.works());
+    for _ in 0..3 {
+        looks_after(&mut machine);
+    }
+    assert_eq!(machine.resets(), 5, "it works, and is reset");
+    machine.check_manners();
+}
+
+/// Nobody touches a card that is hidden, or whose interface is down.
+#[test]
+fn a_failed_reset_is_not_tried_again_when_the_interface_ends() {
+    type Way = fn(&Machine<'_>);
+    let ways: [Way; 2] = [
+        |machine| machine.bounded(|dev| dev.close()),
+        |machine| machine.bounded(|dev| dev.detach()),
+    ];
+    for end in ways {
+        // The timer has fired, and the work has not run yet.
+        for fired in [false, true] {
+            let hardware = Hardware::new(Kind::Silicon);
+            let mut machine = with_a_failed_reset(&hardware);
+            if fired {
+                machine.tick();
+            }
+            end(&machine);
+            let before = hardware.card.chip().accesses;
+            for _ in 0..3 {
+                looks_after(&mut machine);
+            }
+            assert_eq!(hardware.card.chip().accesses, before);
+            assert_eq!(machine.resets(), 1);
+            machine.check_manners();
+        }
+    }
+}
+
+/// With a link the watchdog asks, too.
+#[test]
+fn two_who_ask_for_a_failed_reset_have_one() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    machine.tell(Lie::ReceiverStops);
+    machine.tell(Lie::ResetHangs);
+    looks_after(&mut machine);
+    assert_eq!(machine.resets(), 1);
+    machine.tick();
+    machine.bounded(|dev| dev.watchdog());
+    machine.settle();
+    assert_eq!(machine.dev.private().counters.tx_timeouts.get(), 1);
+    assert_eq!(machine.resets(), 2);
+    // And neither is forgotten.
+    looks_after(&mut machine);
+    assert_eq!(machine.resets(), 3);
+    hardware.card.chip().come_to_its_senses();
+    looks_after(&mut machine);
+    assert!(machine.works());
+    machine.check_manners();
+}

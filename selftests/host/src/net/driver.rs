@@ -56,6 +56,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     fn tick_ms(&self) -> u32;
     fn tick(&self, up: &Self::Up, cx: &Timer<'_, Self>);
     fn work(&self, cx: &mut Locked<'_, Self>, up: &Self::Up, events: Events);
+    fn retry(&self, cx: &mut Locked<'_, Self>, up: &Self::Up);
     fn set_rx_mode(&self, cx: &mut Locked<'_, Self>, up: &Self::Up, mode: &RxMode<'_>) -> Result;
     fn set_mac_address(
         &self,
@@ -100,6 +101,9 @@ pub(crate) struct Parts<Up, Rx, Tx> {
 pub(crate) struct Events(usize);
 
 impl Events {
+    /// The layer's own kind.
+    const RETRY: Self = Self(1 << (usize::BITS - 1));
+
     pub(crate) const fn bit<const N: u32>() -> Self {
         Self(1 << N)
     }

@@ -68,6 +68,8 @@ struct Outside {
     carrier: bool,
     detached: bool,
     out_of_memory: bool,
+    /// The timer that has a failed restart tried again is pending.
+    retry: bool,
 }
 
 /// A net device whose driver is `T`.
@@ -206,6 +208,7 @@ impl<T: Operations> Device<T> {
     }
 
     fn halt(&self) {
+        self.outside.lock().unwrap().retry = false;
         let Some(running) = self.running() else {
             return;
         };
@@ -233,7 +236,12 @@ impl<T: Operations> Device<T> {
             return Err(ENODEV);
         }
         self.halt();
-        self.go_up()
+        self.go_up().inspect_err(|_| self.retry_later())
+    }
+
+    /// Has a failed restart tried again in a while.
+    fn retry_later(&self) {
+        self.outside.lock().unwrap().retry = true;
     }
 
     pub(crate) fn detach(&self) {
@@ -291,11 +299,24 @@ impl<T: Operations> Device<T> {
         let events = std::mem::take(&mut *self.work.lock());
         match self.running() {
             Some(running) if events != Events::default() => {
-                self.data.work(&mut Locked(self), &running.up, events);
+                let own = Events(events.0 & !Events::RETRY.0);
+                if own != Events::default() {
+                    self.data.work(&mut Locked(self), &running.up, own);
+                } else if self.is_halted(&running) {
+                    self.data.retry(&mut Locked(self), &running.up);
+                }
+                if self.is_halted(&running) {
+                    self.retry_later();
+                }
                 true
             }
             _ => false,
         }
+    }
+
+    /// Whether the interface is halted although its hardware is there.
+    fn is_halted(&self, running: &Running<T>) -> bool {
+        running.parked.lock().unwrap().is_some() && !self.is_detached()
     }
 
     /// Whether the stack has something to send to: up, not halted, not stopped, with a link.
@@ -329,8 +350,12 @@ impl<T: Operations> Device<T> {
             .map_or(0, |running| running.tx.lock().queue.in_flight())
     }
 
-    /// The driver's own timer fires; only while the interface works.
+    /// The timers fire: the driver's own, only while the interface works; and that which has a failed
+    /// restart tried again.
     pub(crate) fn tick(&self) {
+        if std::mem::take(&mut self.outside.lock().unwrap().retry) {
+            self.schedule_work(Events::RETRY);
+        }
         if let Some(running) = self.running() {
             if running.tx.lock().part.is_some() {
                 self.data.tick(&running.up, &Timer(self));
