@@ -5,6 +5,10 @@
 //! The device changes its flag without the lock of the binding, and then tells its notifiers, who take
 //! it. `finish` reads the flag inside of the lock: so what it reads is what the last notifier said, or
 //! what the next one is about to say, and in the end frames arrive exactly if they should.
+//!
+//! What decides is the family's own `state.rs`. What carries that out is a model of `binding.rs`, where a
+//! hook is a flag: its order of lock, flag and decision must be kept like that one's. That no hook is lost
+//! or used twice there its type sees to, and races of all of it are for `net/race.py` in the VM.
 
 use super::model;
 use crate::packet::state::{
