@@ -375,3 +375,52 @@ fn two_who_ask_for_a_failed_reset_have_one() {
     assert!(machine.works());
     machine.check_manners();
 }
+
+/// It was there when the reset was asked for.
+#[test]
+fn a_card_that_goes_while_it_is_reset_is_given_up() {
+    for kind in KINDS {
+        let hardware = Hardware::new(kind);
+        let mut machine = proven(&hardware);
+        machine.tell(Lie::ReceiverStops);
+        machine.tick();
+        machine.poll();
+        machine.tell(Lie::Gone);
+        assert!(machine.work());
+        assert_eq!(machine.resets(), 1);
+        assert!(machine.dev.is_detached());
+        assert!(!machine.dev.carrier_ok());
+        machine.check_manners();
+    }
+}
+
+/// And when it has failed once.
+#[test]
+fn a_card_that_goes_after_a_failed_reset_is_given_up() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = with_a_failed_reset(&hardware);
+    machine.tell(Lie::Gone);
+    looks_after(&mut machine);
+    assert_eq!(machine.resets(), 2);
+    assert!(machine.dev.is_detached());
+    machine.check_manners();
+}
+
+/// A chip that has stopped says nothing, so this is for how long nothing is received.
+#[test]
+fn a_card_is_looked_after_every_few_seconds() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    machine.tell(Lie::ReceiverStops);
+    for seconds in 1.. {
+        assert!(seconds <= 10, "nobody looks");
+        machine.bounded(|dev| dev.tick(1000));
+        machine.settle();
+        if machine.resets() > 0 {
+            // Each look is an exit to the hypervisor.
+            assert!(seconds >= 2, "somebody looks all the time");
+            break;
+        }
+    }
+    assert!(machine.works());
+}

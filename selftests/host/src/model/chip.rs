@@ -17,6 +17,7 @@ use crate::driver::{
     rx_filter::hash,
     rx_ring::RING_LEN, //
 };
+use crate::net::skbuff::take_stamp;
 use kernel::{
     dma::Bus,
     io::Registers,
@@ -31,6 +32,9 @@ use std::sync::{
 mod registers;
 
 const RING: usize = RING_LEN as usize;
+
+/// Where the registers are whose writes send a frame.
+const TSD: std::ops::Range<usize> = 0x10..0x20;
 
 /// The address in the EEPROM.
 pub(crate) const MAC: [u8; 6] = [0x52, 0x54, 0x12, 0x34, 0x56, 0x78];
@@ -513,6 +517,10 @@ impl Registers for Card {
     fn write(&self, offset: usize, width: usize, value: u32) {
         let mut chip = self.chip();
         chip.accesses += 1;
+        // A program that waits for the time of the sending would wait for ever.
+        if TSD.contains(&offset) && !take_stamp() {
+            chip.violation("a frame is sent without a time stamp".to_string());
+        }
         if !chip.lies.gone && chip.place.has_memory() {
             chip.take(offset, width, value);
         } else {

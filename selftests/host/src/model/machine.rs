@@ -249,7 +249,7 @@ impl<'a> Machine<'a> {
     /// Eight seconds go by.
     pub(crate) fn tick(&mut self) {
         time::pass(8_000_000);
-        self.bounded(|dev| dev.tick());
+        self.bounded(|dev| dev.tick(8000));
     }
 
     /// Lets everything happen that happens by itself, for a while.

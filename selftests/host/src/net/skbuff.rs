@@ -10,11 +10,17 @@ use std::cell::Cell;
 
 thread_local! {
     static UNEXPLAINED: Cell<usize> = const { Cell::new(0) };
+    static STAMPED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// How many packets of this thread were dropped without a reason.
 pub(crate) fn unexplained() -> usize {
     UNEXPLAINED.get()
+}
+
+/// Whether a packet of this thread was given the time of its sending, since the last call.
+pub(crate) fn take_stamp() -> bool {
+    STAMPED.take()
 }
 
 /// Why a packet was dropped.
@@ -52,7 +58,9 @@ impl SkBuff {
         self.settled = reason != DropReason::NotSpecified;
     }
 
-    pub(crate) fn tx_timestamp(&self) {}
+    pub(crate) fn tx_timestamp(&self) {
+        STAMPED.set(true);
+    }
 
     pub(crate) fn copy_and_csum_to(
         &self,

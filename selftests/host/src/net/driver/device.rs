@@ -68,6 +68,8 @@ struct Outside {
     carrier: bool,
     detached: bool,
     out_of_memory: bool,
+    /// How many milliseconds the driver's own timer has run for.
+    ticking: u32,
     /// The timer that has a failed restart tried again is pending.
     retry: bool,
 }
@@ -201,6 +203,7 @@ impl<T: Operations> Device<T> {
         })?;
         drop(rx);
         running.tx.lock().part = parked.take();
+        self.outside.lock().unwrap().ticking = 0;
         self.napi.lock().enabled = true;
         self.data.unmask(&running.up);
         running.tx.lock().queue.restart();
@@ -350,16 +353,29 @@ impl<T: Operations> Device<T> {
             .map_or(0, |running| running.tx.lock().queue.in_flight())
     }
 
-    /// The timers fire: the driver's own, only while the interface works; and that which has a failed
-    /// restart tried again.
-    pub(crate) fn tick(&self) {
+    /// So many milliseconds go by, more than a failed restart waits for. The timers fire: the driver's
+    /// own as often as it wants, only while the interface works; and that which has a failed restart
+    /// tried again.
+    pub(crate) fn tick(&self, ms: u32) {
         if std::mem::take(&mut self.outside.lock().unwrap().retry) {
             self.schedule_work(Events::RETRY);
         }
-        if let Some(running) = self.running() {
-            if running.tx.lock().part.is_some() {
-                self.data.tick(&running.up, &Timer(self));
-            }
+        let Some(running) = self.running() else {
+            return;
+        };
+        if running.tx.lock().part.is_none() {
+            return;
+        }
+        let every = self.data.tick_ms();
+        let fires = {
+            let ticking = &mut self.outside.lock().unwrap().ticking;
+            *ticking += ms;
+            let fires = *ticking / every;
+            *ticking %= every;
+            fires
+        };
+        for _ in 0..fires {
+            self.data.tick(&running.up, &Timer(self));
         }
     }
 
