@@ -120,7 +120,8 @@ def a_kick_that_gets_lost(stage):
 def a_position_that_gets_lost(stage):
     """Writes to CAPR do not arrive: the ring fills, and is emptied again."""
     with Traffic(stage):
-        with lying(Lie(CAPR, write=True, lost=True)):
+        with lying(Lie(CAPR, write=True, lost=True)) as lies:
+            wait_for("a position that is lost", lambda: lies[0].told, 10)
             time.sleep(3)
         stage.works()
 
@@ -156,13 +157,13 @@ def errors_of_the_bus(stage):
 
 
 def overflows_and_errors_in_isr(stage):
-    """What the receiver says beside RxOK is counted, and costs no frame."""
+    """What the receiver says beside RxOK is counted, each in its place, and costs no frame."""
     with Traffic(stage) as traffic:
-        for bit in (FIFO_OVERFLOW, RX_ERROR, RING_OVERFLOW):
-            with lying(Lie(ISR, set=bit, times=5)) as lies:
-                wait_for("five reports", lambda told=lies[0]: told.told == 5, 5)
+        for bit, times in ((FIFO_OVERFLOW, 5), (RX_ERROR, 6), (RING_OVERFLOW, 7)):
+            with lying(Lie(ISR, set=bit, times=times)) as lies:
+                wait_for("all reports", lambda lie=lies[0], times=times: lie.told == times, 5)
     assert traffic.moved("ours", "rx_fifo_overflows") == traffic.moved("dut", "rx_fifo_errors") == 5
-    assert traffic.moved("ours", "rx_ring_overflows") == traffic.moved("dut", "rx_over_errors") == 5
+    assert traffic.moved("ours", "rx_ring_overflows") == traffic.moved("dut", "rx_over_errors") == 7
     received_or_counted(traffic, 0)
     sent_or_counted(traffic)
     stage.works()
