@@ -24,13 +24,12 @@ class TwoWires(Wire):
 
     def set_up(self):
         super().set_up()
-        if len(cards(DUT_IDS)) < 2:
-            raise lib.Skip("the machine has one card only")
+        lib.require(len(cards(DUT_IDS)) == 2, "the machine has two cards")
         self.second = cards(DUT_IDS)[1]
         self.add_second(self.subject)
         # The number of the line is known once the device has been enabled.
-        if self.second.irq != self.card.irq:
-            raise lib.Skip("the cards have a line each")
+        lib.require(self.second.irq == self.card.irq,
+                    f"the cards share a line: {self.card.irq}, {self.second.irq}")
 
     def add_second(self, driver):
         """Give the second card to a driver, and its interface an address in its namespace."""
