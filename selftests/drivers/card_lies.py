@@ -3,7 +3,7 @@
 # subjects: rtl8139_rs
 # kernels: debug
 # qtest: yes
-# timeout: 300
+# timeout: 360
 # log: NETDEV WATCHDOG
 """What no emulated card does: it aborts transmissions, reports errors of the bus, answers all ones for a
 moment, never ends a reset, loses what is written to it. All under traffic in both directions.
@@ -241,6 +241,21 @@ def a_reset_that_does_not_end(stage):
     stage.works(WATCHDOG)
 
 
+def a_reset_that_does_not_end_without_a_link(stage):
+    """Nobody asks for another one: no watchdog fires there. The layer has it tried again by itself."""
+    with lying(Lie(COMMAND, set=0x10), Lie(MSR, set=4), Lie(ISR, set=LINK_CHANGE, times=1)):
+        send(stage, 1)
+        stage.source.send(frame(stage.dut.mac, stage.peer.mac, 60, 1))
+        wait_for("no carrier", lambda: not stage.dut.carrier(), 12)
+        before = stage.dut.ethtool_stats()
+        stage.card.poke(COMMAND, 1, 0)
+        wait_for("two tries", lambda: stage.dut.ethtool_stats()["resets"] >= before["resets"] + 2, WATCHDOG)
+        assert not stage.dut.carrier(), "there is a carrier"
+    wait_for("a carrier", stage.dut.carrier, WATCHDOG)
+    stage.works()
+    lib.equal(before["tx_timeouts"], stage.dut.ethtool_stats()["tx_timeouts"], "timeouts")
+
+
 def all_of_it_at_random(stage):
     """Any register, any value, any number of times, under traffic."""
     seed = int(os.environ.get("SEED") or time.time())
@@ -276,4 +291,5 @@ if __name__ == "__main__":
     cases.main(given_up, underruns, collisions, a_frame_that_is_never_done, a_kick_that_gets_lost,
                a_position_that_gets_lost, errors_of_the_bus, overflows_and_errors_in_isr,
                events_that_nobody_knows, a_link_that_is_not_there, one_word_of_all_ones,
-               a_position_at_random, a_reset_that_does_not_end, all_of_it_at_random, wire=Stage)
+               a_position_at_random, a_reset_that_does_not_end,
+               a_reset_that_does_not_end_without_a_link, all_of_it_at_random, wire=Stage)
