@@ -260,8 +260,10 @@ impl<T: Operations> Table<T> {
                 match up {
                     Some(up) if T::HAS_WORK && events != Events::default() => {
                         this.work(cx, up, events);
-                        // What the driver has been asked for may have been a restart, too.
-                        cx.retry_later();
+                        if retry {
+                            // What the driver was asked for may have been a restart, too.
+                            cx.retry_later();
+                        }
                     }
                     _ if retry => cx.retry(),
                     _ => {}

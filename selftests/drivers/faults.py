@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
 # kernels: debug
-# timeout: 400
+# timeout: 900
 # leak-scan: yes
 # log: Call Trace:|page allocation failure|ref_tracker_dir_debugfs|ref_tracker: memory allocation failure
 """Each allocation on the way through probe, open and the settings fails, one after the other: the error

@@ -308,7 +308,7 @@ impl<T: Operations> Device<T> {
                 } else if self.is_halted(&running) {
                     self.data.retry(&mut Locked(self), &running.up);
                 }
-                if self.is_halted(&running) {
+                if events.contains(Events::RETRY) && self.is_halted(&running) {
                     self.retry_later();
                 }
                 true
