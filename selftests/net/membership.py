@@ -12,7 +12,7 @@ import time
 
 import packet
 import topology
-from harness import equal, lib, main
+from harness import equal, lib, main, seconds
 from packet import ADD_MEMBERSHIP, DROP_MEMBERSHIP, errno_of, membership, open_socket, set_option
 from topology import MAC_A, MAC_MULTICAST, MAC_STRANGER, Pair
 from twin import Injector, drain, probe
@@ -210,6 +210,7 @@ def test_two_devices():
     equal(counts("vc"), (0, 0), "closed")
 
 
+@seconds(240)
 def test_endless():
     """A program may join as long as it likes: the end is ENOBUFS, without a word in the log, or it
     is given all of them; and to close the socket takes no longer than to fill it."""
