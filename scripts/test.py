@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs test suites and makes one account of them (scripts/test says how). Runs itself in the build root.
 
-usage: test.py [--compare] [--first] [--last] host|KERNEL[:chosen]...
+usage: test.py [--compare] [--first] [--last] host|rig|KERNEL[:chosen]...
 
---first begins the account anew, --last ends it; --compare runs the C originals beside ours.
+host is cargo's tests, rig what came of those outside of the build root. --first begins the account anew, --last ends it; --compare runs the C originals beside ours.
 """
 import argparse
 import collections
@@ -119,6 +119,8 @@ def host_suite(account, title, folder, *options):
 def rig_suite(account):
     """What scripts/test ran outside the build root: selftests/rig/host.sh, one row for each result."""
     title, planned, number, failed, lines = "rig/host.sh", 0, 0, 0, []
+    if not wanted(title):
+        return
     if os.path.exists(f"{RESULTS}/rig-host.ktap"):
         with open(f"{RESULTS}/rig-host.ktap", encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
@@ -142,9 +144,7 @@ def rig_suite(account):
 
 
 def host_suites(account):
-    """What needs no VM."""
-    if wanted("rig/host.sh"):
-        rig_suite(account)
+    """What cargo tests."""
     for title, package in PACKAGES.items():
         if wanted(title):
             host_suite(account, title, *package)
@@ -369,17 +369,19 @@ def main():
     parser.add_argument("parts", nargs="+")
     args = parser.parse_args()
     parts = [part.partition(":") for part in args.parts]
-    if {name for name, *_ in parts} - {"host", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen"}:
+    if {name for name, *_ in parts} - {"host", "rig", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen"}:
         parser.error("no such part")
     os.chdir(TREE)
     account = Account(RESULTS, args.first)
     for part, _, chosen in parts:
         if part == "host":
             host_suites(account)
-            continue
-        if part == "debug" and wanted("kunit"):
-            kunit_suite(account, part)
-        vm_suite(account, part, bool(chosen), args.compare)
+        elif part == "rig":
+            rig_suite(account)
+        else:
+            if part == "debug" and wanted("kunit"):
+                kunit_suite(account, part)
+            vm_suite(account, part, bool(chosen), args.compare)
     if not args.last:
         return account.interrupt()
     return account.finish(PATTERN.pattern)
