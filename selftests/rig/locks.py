@@ -6,6 +6,7 @@
 # kernels: debug
 # debug: chosen
 # machine: pc
+# remaps: yes
 # leak-scan: yes
 # ruins: yes
 # log: .
