@@ -5,7 +5,7 @@ import contextlib
 import os
 
 from frames import flood, frame
-from nic import DUT_IDS, PEER4, SUBJECT, Port, cards, wait_for
+from nic import DUT_IDS, PEER4, SLOW, SUBJECT, Port, cards, wait_for
 from ping import Pinger
 
 CARD_MAC = bytes.fromhex("525400000001")
@@ -16,9 +16,11 @@ class Traffic:
 
     def __init__(self, wire):
         peer_mac = wire.peer.mac
+        # Both together leave time to what takes the card away.
+        pause = 0.002 * SLOW**2
         self.wire = wire
-        self.receive = flood(wire.peer, frame(CARD_MAC, peer_mac, 600, 1), 0.002, 8)
-        self.send = flood(Port(wire.card.name), frame(peer_mac, CARD_MAC, 600, 2), 0.002, 8)
+        self.receive = flood(wire.peer, frame(CARD_MAC, peer_mac, 600, 1), pause, 8)
+        self.send = flood(Port(wire.card.name), frame(peer_mac, CARD_MAC, 600, 2), pause, 8)
 
     def __enter__(self):
         self.receive.wait_started()

@@ -77,7 +77,7 @@ class Sockets:
             except OSError:
                 pass
             # This thread must leave time to the test itself.
-            time.sleep(0.002)
+            time.sleep(0.002 * SLOW)
 
     def were_told(self):
         """Each bound socket reports ENETDOWN once and polls as an error; the others do not."""
@@ -104,8 +104,8 @@ class Sockets:
 
 
 def traffic(wire):
-    """Frames to the dut, as fast as the peer can."""
-    return flood(wire.peer, frame(bytes.fromhex("525400000001"), wire.peer.mac, 400, 3), 0.01, 4)
+    """Frames to the dut, so many that time is left to what takes the card away."""
+    return flood(wire.peer, frame(bytes.fromhex("525400000001"), wire.peer.mac, 400, 3), 0.01 * SLOW, 4)
 
 
 def go_and_come_back(wire, remove, restore):
