@@ -22,6 +22,7 @@ lib.sh, whose functions `sh` runs. One case is one KTAP result, named after its 
 import contextlib
 import ctypes
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -218,6 +219,16 @@ def new_namespace(name):
         yield name
     finally:
         subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def checksum(data):
+    """The Internet checksum of RFC 1071."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
 
 
 def loaded(module):

@@ -13,17 +13,7 @@ import time
 
 import cases
 from frames import pattern
-from nic import DUT4, DUT6, PEER4, PEER6, SLOW, inside
-
-
-def checksum(data):
-    """The Internet checksum of RFC 1071."""
-    if len(data) % 2:
-        data += b"\0"
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+from nic import DUT4, DUT6, PEER4, PEER6, SLOW, inside, lib
 
 
 class Pinger:
@@ -45,7 +35,7 @@ class Pinger:
         data = pattern(size, seed)
         head = struct.pack(">BBHHH", self.request, 0, 0, self.identity, seed & 0xFFFF)
         if not self.six:
-            head = head[:2] + struct.pack(">H", checksum(head + data)) + head[4:]
+            head = head[:2] + struct.pack(">H", lib.checksum(head + data)) + head[4:]
         self.socket.send(head + data)
         deadline = time.monotonic() + seconds
         while True:

@@ -7,11 +7,12 @@
 
 import socket
 import struct
+import subprocess
 
 import bpf
 import packet
 import topology
-from harness import equal, main
+from harness import equal, lib, main, need_module, settles
 from packet import ETH_P_ALL, OTHER, PROBE, SOCK_DGRAM, SOCK_RAW, bind, open_socket, receive
 from topology import MAC_A, MAC_B, Pair
 from twin import Injector, Twins, assorted, drain, llc_frames, probe, steady_timestamps
@@ -210,6 +211,15 @@ def test_802_3():
     equal([f.address.protocol for f in seen], [4, 4, 1, 4], "sll_protocol")
 
 
+def internet(protocol, body):
+    """A frame to va with an IP packet from 10.9.0.2 to 10.9.0.1."""
+    length = 20 + len(body)
+    addresses = bytes((10, 9, 0, 2, 10, 9, 0, 1))
+    header = struct.pack("!BBHHHBBH", 0x45, 0, length, 1, 0, 9, protocol, 0) + addresses
+    header = header[:10] + lib.checksum(header).to_bytes(2) + addresses
+    return packet.ethernet(MAC_A, MAC_B, packet.ETH_P_IP, header + body)
+
+
 def test_many_handlers():
     """Many sockets and a ring on one frame: each gets it unchanged, and so does the IP stack."""
     pair = Pair()
@@ -228,34 +238,54 @@ def test_many_handlers():
                     bpf.attach(sock, [bpf.ret(20)])
                 bind(sock, pair.a, protocol)
                 socks.append((sock, kind, filtered))
-    body = struct.pack("!HHHH", 9, 9, 8 + 30, 0) + b"u" * 30
-    header = struct.pack(
-        "!BBHHHBBH4s4s",
-        0x45,
-        0,
-        20 + len(body),
-        1,
-        0,
-        9,
-        17,
-        0,
-        bytes((10, 9, 0, 2)),
-        bytes((10, 9, 0, 1)),
-    )
-    total = sum(struct.unpack("!10H", header))
-    total = (total & 0xFFFF) + (total >> 16)
-    header = (
-        header[:10] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + header[12:]
-    )
     # The stack checks the source of a packet against its routes; vb is in this namespace, too.
     with open("/proc/sys/net/ipv4/conf/va/rp_filter", "w", encoding="ascii") as knob:
         knob.write("0")
-    frame = packet.ethernet(MAC_A, MAC_B, packet.ETH_P_IP, header + body)
+    frame = internet(
+        socket.IPPROTO_UDP, struct.pack("!HHHH", 9, 9, 8 + 30, 0) + b"u" * 30
+    )
     Injector(pair.b, pair.a).send(frame)
     for sock, kind, filtered in socks:
         expected = frame if kind == SOCK_RAW else frame[14:]
         equal(drain(sock)[0].data, expected[:20] if filtered else expected, f"{kind} {filtered}")
     equal(udp.recv(100), b"u" * 30, "UDP socket behind the taps")
+
+
+def tc(line):
+    """Runs one `tc`. Fails the test if that fails."""
+    done = subprocess.run(["tc", *line.split()], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, f"tc {line}: {done.stderr.strip()}"
+
+
+def connections():
+    """How many the namespace tracks. To read the table is to drop what has expired."""
+    with open("/proc/net/nf_conntrack", encoding="ascii") as table:
+        table.read()
+    with open("/proc/sys/net/netfilter/nf_conntrack_count", encoding="ascii") as count:
+        return int(count.read())
+
+
+def test_a_queued_frame_holds_no_connection():
+    """The entry of connection tracking that a frame came with ends when its time is over."""
+    need_module("act_ct")
+    pair = Pair()
+    sock = open_socket()
+    # Of one protocol: ETH_P_ALL would get the frame before the classifier does.
+    bind(sock, pair.a, packet.ETH_P_IP)
+    # An echo request: what may become a flow outlives the time of its connection.
+    echo = struct.pack("!BBHHH", 8, 0, 0, 1, 1) + b"tracked!"
+    echo = echo[:2] + lib.checksum(echo).to_bytes(2) + echo[4:]
+    with lib.module("act_ct"):
+        tc("qdisc add dev va clsact")
+        tc("filter add dev va ingress protocol ip matchall action ct commit")
+        path = "/proc/sys/net/netfilter/nf_conntrack_icmp_timeout"
+        with open(path, "w", encoding="ascii") as timeout:
+            timeout.write("2")
+        Injector(pair.b, pair.a).send(internet(socket.IPPROTO_ICMP, echo))
+        equal(connections(), 1, "connections, by the frame")
+        settles(connections, 0, "connections, while the frame is queued", 20)
+        equal([frame.data[-8:] for frame in drain(sock)], [b"tracked!"], "what was queued")
+        tc("qdisc del dev va clsact")
 
 
 def test_order_and_count():
