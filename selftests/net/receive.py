@@ -278,14 +278,16 @@ def test_a_queued_frame_holds_no_connection():
     with lib.module("act_ct"):
         tc("qdisc add dev va clsact")
         tc("filter add dev va ingress protocol ip matchall action ct commit")
-        path = "/proc/sys/net/netfilter/nf_conntrack_icmp_timeout"
-        with open(path, "w", encoding="ascii") as timeout:
-            timeout.write("2")
-        Injector(pair.b, pair.a).send(internet(socket.IPPROTO_ICMP, echo))
-        equal(connections(), 1, "connections, by the frame")
-        settles(connections, 0, "connections, while the frame is queued", 20)
-        equal([frame.data[-8:] for frame in drain(sock)], [b"tracked!"], "what was queued")
-        tc("qdisc del dev va clsact")
+        try:
+            path = "/proc/sys/net/netfilter/nf_conntrack_icmp_timeout"
+            with open(path, "w", encoding="ascii") as timeout:
+                timeout.write("2")
+            Injector(pair.b, pair.a).send(internet(socket.IPPROTO_ICMP, echo))
+            equal(connections(), 1, "connections, by the frame")
+            settles(connections, 0, "connections, while the frame is queued", 20)
+            equal([frame.data[-8:] for frame in drain(sock)], [b"tracked!"], "what was queued")
+        finally:
+            tc("qdisc del dev va clsact")
 
 
 def test_order_and_count():
