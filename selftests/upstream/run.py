@@ -247,8 +247,9 @@ def main():
     note_machine()
     path = f"{LOGS}/{test.name.replace('/', '-')}.{SUBJECT}.{lib.KERNEL}.log"
     around = packet_family if SUBJECT in catalogue.PACKET else card
+    module = lib.module(test.module) if test.module else contextlib.nullcontext()
     with open(path, "w", encoding="utf-8") as log, source() as selftests:
-        with around(test, environment):
+        with module, around(test, environment):
             lines, status = execute(test, f"{selftests}/{test.folder}", environment, log)
     report(test, results.read(test.name, lines, status, test.titles), lines)
 
