@@ -6,6 +6,7 @@
 """Memberships: PROMISC, ALLMULTI, MULTICAST and UNICAST, and that each one is given back."""
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -218,7 +219,8 @@ def test_endless():
     sock = open_socket()
     unknown = 99  # a kind that devices are not told of
     began = time.monotonic()
-    for number in range(33000 // lib.SLOW):
+    # Each one looks at all before it. So many took a list in one piece beyond what kmalloc() has.
+    for number in range((33000 if os.environ.get("RPACKET_FULL") else 8000) // lib.SLOW):
         request = membership(loopback, unknown, number.to_bytes(6, "big"))
         answer = errno_of(set_option, sock, ADD_MEMBERSHIP, request)
         if answer != "0":
