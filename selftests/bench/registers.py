@@ -173,11 +173,11 @@ def report(counter, workload):
         found = counter.count(name, int(size), RUNS)
     except (Stalled, lib.Failure):
         found = [(0, {"stalled": 1})]
-    for run, (frames, values) in enumerate(found):
+    for number, (frames, values) in enumerate(found):
         for metric, value in values.items():
             print("row " + json.dumps({
                 "workload": workload, "subject": counter.subject, "cpus": os.cpu_count(),
-                "metric": metric, "value": value, "frames": frames, "run": run}), flush=True)
+                "metric": metric, "value": value, "frames": frames, "run": number}), flush=True)
 
 
 def main():

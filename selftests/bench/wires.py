@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drivers"))
 # pylint: disable=wrong-import-position
-from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for, write
+from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for
 
 DRIVERS = ("rtl8139_rs", "8139cp", "8139too")
 OLD_REVISION = 0x10

@@ -20,7 +20,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import lib
-from lib import DUT4, DUT6, PEER4, PEER6, SLOW, load, loaded, unload
+# SLOW is for those that have the rest from here.
+from lib import DUT4, DUT6, PEER4, PEER6, SLOW, load, loaded, unload  # noqa: F401
 
 OURS = "rtl8139_rs"
 # A test of more than the driver names its subject otherwise: the C driver goes with AF_PACKET.

@@ -13,7 +13,7 @@ import time
 
 import cases
 from frames import Tap, flood, frame
-from nic import DUT4, OURS, PEER4, SLOW, SUBJECT, lib, wait_for
+from nic import DUT4, OURS, PEER4, SLOW, SUBJECT, wait_for
 from tcp import Stream
 
 COMMAND, RESET, RECEIVER, TRANSMITTER, BUFFER_EMPTY = 0x37, 0x10, 0x08, 0x04, 0x01
