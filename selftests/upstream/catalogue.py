@@ -30,6 +30,8 @@ class Test:
     short: bool = False
     # The card is down and has no address, instead of being one of two hosts.
     bare_card: bool = False
+    # Both cards are in the first namespace, up and without addresses: the arguments name them.
+    together: bool = False
     # Of the machine.
     cpus: int = 2
     # Prints titles and stops at the first that fails: it shall go on.
@@ -55,6 +57,10 @@ def drivers(program, seconds=120, **named):
 
 def hardware(program, seconds=120, **named):
     return Test("drivers/net/hw", program, subjects=DRIVERS, seconds=seconds, **named)
+
+
+def both_cards(program):
+    return hardware(program, 400, arguments="eth0 eth1", together=True)
 
 
 # txtimestamp.sh as a whole fails under TCG, before it comes to packet sockets, since what it measures
@@ -91,13 +97,13 @@ TESTS = (
     drivers("stats.py"),
     drivers("xdp.py", 400),
     hardware("csum.py", 240),
-    hardware("ethtool.sh"),
-    hardware("ethtool_extended_state.sh"),
+    both_cards("ethtool.sh"),
+    both_cards("ethtool_extended_state.sh"),
     hardware("ethtool_rmon.sh"),
     hardware("ethtool_std_stats.sh"),
     # It wants to set an affinity that two CPUs do not have.
     hardware("irq.py", cpus=4),
-    hardware("loopback.sh"),
+    both_cards("loopback.sh"),
     hardware("nic_timestamp.py"),
     hardware("pp_alloc_fail.py"),
     hardware("tso.py"),

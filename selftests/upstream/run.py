@@ -91,6 +91,15 @@ require bind_card nic0 "$SUBJECT"
 name=$(netdev_of nic0)
 [ "$name" = eth0 ] || require ip link set "$name" name eth0
 """
+TOGETHER = """
+require bind_card nic1 e1000
+name=$(netdev_of nic1)
+[ "$name" = eth1 ] || require ip link set "$name" name eth1
+for name in eth0 eth1; do
+	defer ip link set "$name" down
+	require ip link set "$name" up
+done
+"""
 PEER = """
 require bind_card nic1 e1000
 defer host_down peer eth1
@@ -111,7 +120,8 @@ def card(test, environment):
     environment.update(
         NETIF="eth0", LOCAL_V4=lib.DUT4, LOCAL_V6=lib.DUT6, REMOTE_V4=lib.PEER4,
         REMOTE_V6=lib.PEER6, REMOTE_TYPE="netns", REMOTE_ARGS="peer")  # fmt: skip
-    script = f". {HERE}/../lib.sh\n{CARD}{'' if test.bare_card else PEER}\necho up\nread -r _\n"
+    peer = "" if test.bare_card else TOGETHER if test.together else PEER
+    script = f". {HERE}/../lib.sh\n{CARD}{peer}\necho up\nread -r _\n"
     with subprocess.Popen(["bash", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True, start_new_session=True) as shell:  # fmt: skip
         said = ""
@@ -240,7 +250,9 @@ def note_machine():
 
 def main():
     test = catalogue.find(sys.argv[1])
-    environment = {**os.environ, "KSFT_MACHINE_SLOW": "yes", "NO_COLOR": "1"}
+    # Nothing of our own: TESTS means something to upstream, too.
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environment.update(KSFT_MACHINE_SLOW="yes", NO_COLOR="1")
     if test.titles:
         environment["BASH_ENV"] = f"{HERE}/go_on.sh"
     os.makedirs(LOGS, exist_ok=True)
