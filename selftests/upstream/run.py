@@ -180,9 +180,13 @@ class Leftovers:
 
 def execute(test, folder, environment, log):
     """Runs it; returns what it said, and its status (None: its time was over)."""
-    program = f"./{test.program}"
+    command = [f"./{test.program}", *test.arguments.split()]
+    if not os.access(f"{folder}/{test.program}", os.X_OK):
+        # Upstream's runner, too, goes by the first line then.
+        with open(f"{folder}/{test.program}", encoding="utf-8") as file:
+            command = [*file.readline().removeprefix("#!").split(), *command]
     leftovers, lines = Leftovers(), []
-    with subprocess.Popen([program, *test.arguments.split()], cwd=folder, env=environment,
+    with subprocess.Popen(command, cwd=folder, env=environment,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           start_new_session=True) as process:  # fmt: skip
 
