@@ -73,7 +73,9 @@ TOLERATED = (
     (DEBUGGING.pattern, "what the debug kernel notes about it is incomplete"),
     (r"skb_tstamp_tx|__skb_tstamp_tx", "a frame leaves without its time, as everywhere in the kernel"),
 )
-LIMIT = 3000
+# Where the kernel fills a stock, now and then: what it allocates after that has the next number then.
+STOCK = re.compile(r"allocate_slab|refill_|_*alloc_(full|empty)_sheaf|fill_pool|__page_frag_")
+LIMIT, TRIES = 3000, 3
 
 
 def available():
@@ -239,6 +241,14 @@ class Verdicts:
 # ---- Making faults ------------------------------------------------------------------------------
 
 
+def following(number, tries, place):
+    """The number of the fault to make after the one at `place`, which was made so often, and how often that
+    one was. Without a stock to fill another allocation has the same number."""
+    if tries < TRIES and any(STOCK.match(frame) for frame in place):
+        return number, tries + 1
+    return number + 1, 1
+
+
 class Faults:
     """Each allocation and each access to user memory of this task on the way through a module."""
 
@@ -270,7 +280,8 @@ class Faults:
         undo()
         verdicts = Verdicts(self.module, self.sites)
         with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as knob:
-            for number in range(1, LIMIT):
+            number = tries = 1
+            while number < LIMIT:
                 fired, result, lost = self.one(knob, number, operation, drops)
                 place = self.control.read()[1] if fired else []
                 lib.require(place or not fired, "the way to the fault is known")
@@ -286,6 +297,7 @@ class Faults:
                     verdicts.add(place, result, allowed, lost)
                 else:
                     verdicts.object(place, "success without effect")
+                number, tries = following(number, tries, place)
         raise lib.Failure(f"still faults after {LIMIT}")
 
     def one(self, knob, number, operation, drops):
@@ -332,7 +344,8 @@ class Allocations:
         `judge(place, result)` is told the functions that led to the fault, none without one, and what
         `operation` returned. It raises, or returns what to tell Verdicts.add: arguments by name."""
         verdicts = Verdicts(self.module, self.sites)
-        for number in range(1, self.LIMIT):
+        number = tries = 1
+        while number < self.LIMIT:
             prepare()
             self.control.say("fail", DECIDES, number)
             result = operation()
@@ -343,4 +356,5 @@ class Allocations:
                 verdicts.judged(what, least)
                 return
             verdicts.add(place, **verdict)
+            number, tries = following(number, tries, place)
         raise lib.Failure(f"still faults after {self.LIMIT}")
