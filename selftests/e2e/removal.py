@@ -5,6 +5,7 @@
 # timeout: 400
 # machine: pc
 # remaps: yes
+# leak-scan: yes
 """The card goes away beneath bound sockets of our family and a running sniffer, under traffic.
 
 A packet handler that stays on a device which is being unregistered makes the kernel stop with a
