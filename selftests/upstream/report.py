@@ -42,8 +42,8 @@ How to read it:
 * **af_rpacket** takes the place of AF_PACKET: by its number, 17, where af_packet is a module that need not
   be loaded (debug); by a preloaded library where it is built in (stock), which turns each packet socket of
   the program under test, and of nothing else, into one of family 25.
-* **rtl8139_rs** has QEMU's RTL8139; an e1000 in its own network namespace is the other end. **8139too** has
-  the same card, shown to it with another revision.
+* **rtl8139_rs** has QEMU's RTL8139; an e1000 in its own network namespace is the other end (in the same one,
+  for a test that is told two interfaces). **8139too** has the same card, shown to it with another revision.
 * A test in shell that stops at its first failing case goes on here, to show the others. What such a test
   expects to fail passes by any error, also by that of an option that is not there.
 * `KSFT_MACHINE_SLOW=yes` is set. What upstream then excuses, or excuses because the device lacks a
