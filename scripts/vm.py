@@ -466,7 +466,6 @@ def parse():
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--qtest", action="store_true")
     parser.add_argument("--one-thread", action="store_true")
-    parser.add_argument("--log")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()
     options.modules = options.modules.replace(",", " ")
@@ -500,8 +499,6 @@ def main():
             break
         say(f"{reason}; trying again ({attempt} of {ATTEMPTS} attempts failed)")
         shutil.copy(f"{folder}/console.log", f"{folder}/console.{attempt}.log")
-    if options.log:
-        shutil.copy(f"{folder}/console.log", options.log)
     with open(f"{folder}/console.log", encoding="utf-8", errors="replace") as file:
         console = file.read().splitlines()
     # A test that failed may have left the kernel in a state in which it has reason to.

@@ -20,7 +20,7 @@
 #	                     recorded and do not fail the run, and which is left out on debug and rt, and
 #	                     in `make test` unless KERNEL or TESTS is set.
 #	                     Default: rtl8139_rs in drivers/, af_rpacket in net/, rpsniff in e2e/.
-#	# kernels: LIST      stock, debug, rt (default: all); host: outside the VM, by scripts/test
+#	# kernels: LIST      stock, debug, rt (default: all); host: not in the VM (rig/host.sh alone)
 #	# debug: chosen      `make test` runs it on the debug kernel too
 #	# full: yes          only `make test-full` runs it (which sets RPACKET_FULL=1 for all tests)
 #	# timeout: N [M]     seconds on the stock kernel (default 300), M in `make test-full`; on debug
@@ -38,8 +38,8 @@
 #	# leak-scan: yes     on the debug kernel, kmemleak looks for leaks afterwards
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose
 #
-# A test runs as root in the root of the tree, starts from a VM in which no network module is
-# loaded, and leaves nothing behind: no module, namespace, device, process. `defer` does that. It
+# A test is a file that may be executed: that tells it from what tests share. It runs as root in the
+# root of the tree, starts from a VM in which no network module is loaded, and leaves nothing behind: no module, namespace, device, process. `defer` does that. It
 # must pass again when run twice. Results are KTAP on standard output and the exit status 0 (pass),
 # 1 (fail) or 4 (skip); after each test the runner also looks into the kernel log.
 #

@@ -31,7 +31,7 @@ What upstream's selftests for packet sockets and network drivers say of our modu
 machine, of the C originals. They run from the source of the kernel as Debian's package has it; nothing
 in them was changed.
 
-Command: `make test-full TESTS=upstream/`, then this page by `selftests/upstream/report.py`.
+Command: `make test-full TESTS=upstream/`, then `selftests/upstream/report.py >Documentation/upstream-tests.md`.
 
 Machine:
 
