@@ -282,7 +282,9 @@ def vm_suite(account, kernel, chosen, compare):
         leak_scan = kernel == "debug" and head.leak_scan
         groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
     if any(catalogue.test_of(file) for tests in groups.values() for file, _ in tests):
-        subprocess.run([f"{TREE}/selftests/upstream/build"], check=True, stdout=sys.stderr)
+        if subprocess.run([f"{TREE}/selftests/upstream/build"], check=False, stdout=sys.stderr).returncode:
+            account.add("vm", "upstream's tests are built", "rig", kernel, "fail", "selftests/upstream/build failed")
+            account.top(False, "upstream's tests are built")
     if any(heads.read(file).icount for tests in groups.values() for file, _ in tests):
         subprocess.run([f"{TREE}/selftests/bench/build"], check=True)
     number = total = sum(len(tests) for tests in groups.values())

@@ -73,7 +73,7 @@ TOLERATED = (
     (DEBUGGING.pattern, "what the debug kernel notes about it is incomplete"),
     (r"skb_tstamp_tx|__skb_tstamp_tx", "a frame leaves without its time, as everywhere in the kernel"),
 )
-# Where the kernel fills a stock, now and then: what it allocates after that has the next number then.
+# Where the kernel fills a stock, now and then.
 STOCK = re.compile(r"allocate_slab|refill_|_*alloc_(full|empty)_sheaf|fill_pool|__page_frag_")
 LIMIT, TRIES = 3000, 3
 
@@ -234,19 +234,32 @@ class Verdicts:
             lib.diag(f"    wrong: {text}")
         if self.wrong:
             raise lib.Failure(f"{what}: {len(self.wrong)} faults: {self.wrong[0]}")
-        if len(self.places) < least:
-            raise lib.Failure(f"{what}: only {len(self.places)} faults")
+        if (distinct := len({tuple(place) for place in self.places})) < least:
+            raise lib.Failure(f"{what}: only {distinct} places")
 
 
 # ---- Making faults ------------------------------------------------------------------------------
 
 
-def following(number, tries, place):
-    """The number of the fault to make after the one at `place`, which was made so often, and how often that
-    one was. Without a stock to fill another allocation has the same number."""
-    if tries < TRIES and any(STOCK.match(frame) for frame in place):
-        return number, tries + 1
-    return number + 1, 1
+class Numbers:
+    """The number of the next fault to make, of those on one way through the code.
+
+    Where the kernel fills a stock, now and then, what comes after has a higher number for once. So a number
+    is tried again that has hit that filling, or the very place that the number before it has: it may have
+    a place of its own."""
+
+    def __init__(self):
+        self.number = self.tries = 1
+        self.before = None
+
+    def after(self, place):
+        """The fault with this number was made at `place`."""
+        where = [(str(frame), frame.offset) for frame in place]
+        shifted = where == self.before or any(STOCK.match(frame) for frame in place)
+        if shifted and self.tries < TRIES:
+            self.tries += 1
+        else:
+            self.number, self.tries, self.before = self.number + 1, 1, where
 
 
 class Faults:
@@ -280,9 +293,9 @@ class Faults:
         undo()
         verdicts = Verdicts(self.module, self.sites)
         with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as knob:
-            number = tries = 1
-            while number < LIMIT:
-                fired, result, lost = self.one(knob, number, operation, drops)
+            numbers = Numbers()
+            while numbers.number < LIMIT:
+                fired, result, lost = self.one(knob, numbers.number, operation, drops)
                 place = self.control.read()[1] if fired else []
                 lib.require(place or not fired, "the way to the fault is known")
                 whole = bool(result or lost or not done or done())
@@ -297,7 +310,7 @@ class Faults:
                     verdicts.add(place, result, allowed, lost)
                 else:
                     verdicts.object(place, "success without effect")
-                number, tries = following(number, tries, place)
+                numbers.after(place)
         raise lib.Failure(f"still faults after {LIMIT}")
 
     def one(self, knob, number, operation, drops):
@@ -344,10 +357,10 @@ class Allocations:
         `judge(place, result)` is told the functions that led to the fault, none without one, and what
         `operation` returned. It raises, or returns what to tell Verdicts.add: arguments by name."""
         verdicts = Verdicts(self.module, self.sites)
-        number = tries = 1
-        while number < self.LIMIT:
+        numbers = Numbers()
+        while numbers.number < self.LIMIT:
             prepare()
-            self.control.say("fail", DECIDES, number)
+            self.control.say("fail", DECIDES, numbers.number)
             result = operation()
             counts, place = self.control.read()
             self.control.say("fail", DECIDES, 0)
@@ -356,5 +369,5 @@ class Allocations:
                 verdicts.judged(what, least)
                 return
             verdicts.add(place, **verdict)
-            number, tries = following(number, tries, place)
+            numbers.after(place)
         raise lib.Failure(f"still faults after {self.LIMIT}")

@@ -104,7 +104,9 @@ def lost(losses):
         for place in range(max(map(len, subjects.values()))):
             cells = []
             for subject, rows in subjects.items():
-                if place < len(rows) and rows[place]["share"] != "":
+                if place < len(rows) and rows[place]["share"] == "":
+                    cells.append(f"{subject} dead")
+                elif place < len(rows):
                     cells.append(f"{subject} {100 * rows[place]['share']:.1f} % "
                                  f"of {rows[place]['offered']}")
             yield [workload, *cells, *[""] * (3 - len(cells))]

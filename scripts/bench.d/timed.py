@@ -33,7 +33,10 @@ def compare(rows, metric, more_is_better=True):
                 continue
             result = ratio(row["rounds"], other["rounds"], more_is_better)
             if result:
-                yield {**base, "metric": row.get("metric", metric),
+                # Such rounds have no ratio.
+                nothing = "".join(f", nothing in {one['rounds'].count(0)} rounds of {name}" for name, one in (
+                    (subject, row), (against, other)) if 0 in one["rounds"])
+                yield {**base, "metric": row.get("metric", metric) + nothing,
                        **dict(zip(("ratio", "low", "high"), (round(value, 4) for value in result)))}
 
 

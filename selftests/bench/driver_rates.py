@@ -137,10 +137,9 @@ def loss(wires, rounds):
                     if came == 0 and not wires.comes(driver):
                         wires.revive(driver)
             for driver, (sent, lost, seconds) in total.items():
-                if not sent:
-                    continue
-                emit(workload="receive-60", subject=driver, offered=round(sent / seconds), sent=sent,
-                     lost=lost)
+                # Nothing is offered to one that is dead.
+                emit(workload="receive-60", subject=driver, offered=round(sent / seconds) if sent else 0,
+                     sent=sent, lost=lost)
 
 
 def main():

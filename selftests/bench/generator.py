@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from nic import format_mac, inside, wait_for
+from nic import format_mac, inside
 
 # Seconds without a frame; a busy host can make it slow, but not that slow.
 STALLED_AFTER = 20
@@ -64,9 +64,9 @@ class Generator:
         self._order(self.port.name, f"ratep {rate}" if rate else "delay 0")
         with self._interruptible():
             self._order("pgctrl", "start")
-        # The order is over, too, when the thread has not begun within an eighth of a second.
-        found = wait_for("pktgen's result", lambda: self._find(r"Result: OK: (\d+)\(.*?\) usec, (\d+) \("),
-                         STALLED_AFTER)
+            # That is over, too, when the thread has not begun within an eighth of a second.
+            while not (found := self._find(r"Result: OK: (\d+)\(.*?\) usec, (\d+) \(")):
+                time.sleep(0.01)
         return int(found.group(2)), int(found.group(1)) / 1e6
 
     @contextlib.contextmanager

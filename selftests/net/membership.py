@@ -219,8 +219,8 @@ def test_endless():
     sock = open_socket()
     unknown = 99  # a kind that devices are not told of
     began = time.monotonic()
-    # Each one looks at all before it. So many took a list in one piece beyond what kmalloc() has.
-    for number in range((33000 if os.environ.get("RPACKET_FULL") else 8000) // lib.SLOW):
+    # 33000 took a list in one piece beyond what kmalloc() has; each of them looks at all before it.
+    for number in range(33000 if os.environ.get("RPACKET_FULL") else 8000 // lib.SLOW):
         request = membership(loopback, unknown, number.to_bytes(6, "big"))
         answer = errno_of(set_option, sock, ADD_MEMBERSHIP, request)
         if answer != "0":

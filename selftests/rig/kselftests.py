@@ -27,12 +27,18 @@ FORMS = [
     ("TAP, skipped without a name", ["ok 1 # SKIP"], 0, ["skip"]),
     ("TAP, excused", ["1..1", "ok 1 gro.large # XFAIL slow"], 0, ["xfail"]),
     ("TAP, excused, as a failure", ["1..1", "not ok 1 gro.large # XFAIL slow"], 0, ["xfail"]),
+    ("TAP, no case that applies", ["TAP version 13", "1..0", "# Totals: pass:0"], 0, ["skip"]),
     ("TAP, a test that stops early", ["1..3", "ok 1 a", "Traceback"], 0, ["pass", "fail"]),
     ("TAP, a status that no result explains", ["ok 1 a"], 1, ["pass", "fail"]),
     ("words", ["PASS: eth0: up", "FAIL: eth0: dump", "SKIP: eth0: address", "XFAIL: eth0: stats"], 0,
      ["pass", "fail", "skip", "xfail"]),
     ("verdicts", ["TEST: loopback        [ OK ]", "TEST: autoneg  [FAIL]", "TEST: speed [SKIP]"], 1,
      ["pass", "fail", "skip"]),
+    ("a verdict that skips, as a pass", ["TEST: SKIP: dev eth0 has none    [ OK ]"], 4, ["skip"]),
+    ("verdicts, and a status that skips", ["TEST: autoneg  [ OK ]"], 4, ["pass", "skip"]),
+    ("verdicts, and a crash", ["TEST: autoneg  [ OK ]", "TEST: speed [FAIL]"], -11, ["pass", "fail", "fail"]),
+    ("a crash alone", ["setsockopt"], -6, ["fail"]),
+    ("no such program", ["not found"], 127, ["fail"]),
     ("a status alone: passed", ["fine"], 0, ["pass"]),
     ("a status alone: failed", ["setsockopt: Protocol not available"], 1, ["fail"]),
     ("a status alone: skipped", ["no mausezahn"], 4, ["skip"]),
@@ -44,6 +50,7 @@ EXPECTED = """test,subject,kernel,expected,why
 # The first line that fits counts.
 psock: ring,af_rpacket,*,fail,rings
 psock: *,af_rpacket,debug,skip,a card
+psock: all of it,af_rpacket,rt,fail,fanout
 gro.py: large*,*,*,xfail,slow
 """
 
@@ -58,6 +65,9 @@ VERDICTS = [
     ("psock", "raw", "stock", "xfail", "fail"),
     ("psock", "raw", "debug", "skip", "skip"),
     ("psock", "raw", "debug", "pass", "fail"),
+    ("psock", "all of it", "rt", "fail", "xfail"),
+    ("psock", "exit status", "rt", "fail", "fail"),
+    ("psock", "all of it", "debug", "skip", "fail"),
     ("gro.py", "large_max", "stock", "xfail", "skip"),
     ("gro.py", "large_max", "stock", "fail", "fail"),
 ]

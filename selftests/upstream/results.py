@@ -41,7 +41,10 @@ def of_line(line):
     if match := WORDS.match(line):
         return Result(match.group(2), OF_WORD[match.group(1)])
     if match := VERDICT.match(line):
-        return Result(match.group(1), OF_WORD[match.group(2)])
+        name, word = match.groups()
+        # Called a pass, and none.
+        return (Result(name.removeprefix("SKIP: "), "skip") if name.startswith("SKIP: ")
+                else Result(name, OF_WORD[word]))
     return None
 
 
@@ -90,17 +93,25 @@ def read(name, lines, status, titles=False):
         return [*found, Result("ends in time", "fail", last)]
     if planned and planned > len(found):
         return [*found, Result("runs to its end", "fail", f"{len(found)} of {planned}: {last}")]
-    if not found:
-        word = {0: "pass", SKIPPED: "skip"}.get(status, "fail")
-        return [Result("all of it", word, "" if word == "pass" else last)]
-    if status not in (0, SKIPPED) and not any(result.result == "fail" for result in found):
+    kinds = {result.result for result in found}
+    if died(status) or found and status not in (0, SKIPPED) and "fail" not in kinds:
         return [*found, Result("exit status", "fail", f"{status}: {last}")]
+    if not found:
+        word = "skip" if planned == 0 else {0: "pass", SKIPPED: "skip"}.get(status, "fail")
+        return [Result("all of it", word, "" if word == "pass" else last)]
+    if status == SKIPPED and not kinds & {"skip", "fail"}:
+        return [*found, Result("the rest of it", "skip", last)]
     return found
 
 
+def died(status):
+    """Whether that is no status of a test's own: a signal, or a shell's for one, or for no such program."""
+    return status < 0 or status >= 126
+
+
 # What is said here of a test as a whole. A line that expects its cases to fail does not excuse that it
-# hangs or crashes: only one that says so does.
-OF_THE_WHOLE = ("ends in time", "runs to its end", "exit status")
+# hangs, crashes, or has none: only one that says so does.
+OF_THE_WHOLE = ("ends in time", "runs to its end", "exit status", "all of it")
 
 
 class Expectations:

@@ -267,7 +267,7 @@ def main():
     with open(path, "w", encoding="utf-8") as log, source() as selftests:
         with module, around(test, environment):
             lines, status = execute(test, f"{selftests}/{test.folder}", environment, log)
-    report(test, results.read(test.name, lines, status, test.titles), lines)
+            report(test, results.read(test.name, lines, status, test.titles), lines)
 
 
 if __name__ == "__main__":
