@@ -21,6 +21,9 @@ DIRECT = re.compile(
     r"register_(pernet_subsys|netdev)|proto_register|__pci_register_driver|pci_request_region|"
     r"skb_tstamp_tx|_copy_(from|to)_(user|iter)|put_cmsg|dev_[mu]c_add")
 
+# Of all that is made to fail, calls and allocations: what was reached, and why the rest was not.
+TABLE, COLUMNS = "fault-sites.csv", ("module", "tests", "place", "failed", "why not")
+
 
 class Sites:
     """The places of a module. Cases that run in processes of their own note them in the same file."""
@@ -80,14 +83,16 @@ class Sites:
             and (call.function in functions or DIRECT.fullmatch(call.function))}
         lib.diag(f"{len(reached)} of {len(places)} places in {self.module} where an allocation can fail "
                  "have failed")
-        missing = []
+        missing, table = [], [(self.module, file, call, "yes", "") for call in sorted(reached, key=str)]
         for call in sorted(places - reached, key=str):
             _, owner, why = next((row for row in owners if re.search(row[0], str(call))),
                                  (None, "faults.py", "what a system call does"))
             if owner == file:
                 missing.append(str(call))
-            lib.diag(f"not reached: {call}: "
-                     + ("no reason is known" if owner == file else f"{owner or 'by no test'}: {why}"))
+            reason = "no reason is known" if owner == file else f"{owner or 'by no test'}: {why}"
+            lib.diag(f"not reached: {call}: {reason}")
+            table.append((self.module, file, call, "no", reason))
+        lib.add_to_table(TABLE, COLUMNS, table)
         for pattern, owner, _ in owners:
             stale = [str(call) for call in reached if re.search(pattern, str(call))]
             if stale and owner is None:

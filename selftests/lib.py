@@ -20,6 +20,7 @@ What lines of the head the runner reads, and what a test may expect and must lea
 lib.sh, whose functions `sh` runs. One case is one KTAP result, named after its function.
 """
 import contextlib
+import csv
 import ctypes
 import os
 import struct
@@ -171,6 +172,16 @@ def sh(script, check=True, timeout=60, **named):
     if check and done.returncode:
         raise subprocess.CalledProcessError(done.returncode, script, done.stdout, done.stderr)
     return done.stdout.strip()
+
+
+def add_to_table(name, columns, rows):
+    """Adds rows to the table build/results/`name`, which scripts/test begins anew with each run."""
+    path = f"{HERE}/../build/results/{name}"
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if not file.tell():
+            writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def wait_for(condition, seconds=5, what="the condition"):
