@@ -279,7 +279,7 @@ def vm_suite(account, kernel, chosen, compare):
     groups = {}
     for file, subject in vm_tests(kernel, chosen, compare):
         head = heads.read(file)
-        leak_scan = kernel == "debug" and head.leak_scan
+        leak_scan = kernel == "debug" and (head.leak_scan or bool(os.environ.get("RPACKET_FULL")))
         groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
     if any(catalogue.test_of(file) for tests in groups.values() for file, _ in tests):
         if subprocess.run([f"{TREE}/selftests/upstream/build"], check=False, stdout=sys.stderr).returncode:

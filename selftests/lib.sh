@@ -35,7 +35,8 @@
 #	# remaps: yes        regions of devices come and go; without KVM QEMU's CPUs share a thread then,
 #	                     since those of two make it stumble (scripts/vm --one-thread)
 #	# ruins: yes         the kernel is not fit for another test afterwards
-#	# leak-scan: yes     on the debug kernel, kmemleak looks for leaks afterwards
+#	# leak-scan: yes     on the debug kernel, kmemleak looks for leaks afterwards (in `make test-full`
+#	                     it does so after all)
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose
 #
 # A test is a file that may be executed: that tells it from what tests share. It runs as root in the
