@@ -170,9 +170,16 @@ def a_transmitter_that_stops_under_load(stage):
     """TE off: the queue fills, and what was in the card is counted."""
     def on():
         return stage.card.peek(COMMAND, 1) & TRANSMITTER
-    traffic = under_load(stage, lambda: stage.card.poke(COMMAND, 1, RECEIVER), on)
-    assert traffic.moved("dut", "tx_errors") == 4, "four slots were full"
-    sent_or_counted(traffic)
+    for _ in range(5):
+        traffic = under_load(stage, lambda: stage.card.poke(COMMAND, 1, RECEIVER), on)
+        sent_or_counted(traffic)
+        lost = traffic.moved("dut", "tx_errors")
+        assert lost <= 4, f"{lost} frames were lost from four slots"
+        # The driver's clock may come before the slots are full.
+        if lost == 4:
+            break
+    else:
+        raise lib.Failure("precondition: four slots are full")
 
 
 def nonsense_in_the_slots(stage):

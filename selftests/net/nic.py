@@ -244,7 +244,7 @@ def test_traffic():
     assert bytes(received) == payload, "the TCP transfer is intact"
     wire.injector.settle()
     for each in twins:
-        frames = each.compare(20)
+        frames = each.compare(20, both_ways=True)
         kinds = {frame.address.pkttype for frame in frames}
         assert {packet.HOST, packet.OUTGOING} <= kinds, f"kinds {kinds}"
         volume = sum(len(frame.data) for frame in frames)

@@ -36,8 +36,12 @@ class Twins:
     def both(self):
         return self.ours, self.theirs
 
-    def compare(self, least=1, size=1 << 17):
-        """Receives all that is queued on both, and compares; returns the frames."""
+    def compare(self, least=1, size=1 << 17, both_ways=False):
+        """Receives all that is queued on both, and compares; returns the frames.
+
+        `both_ways`: one CPU may send while another one receives. Then only the order within each
+        direction is the same for both.
+        """
         seen, expected = [], []
         # What arrives between two looks is seen by one of them only, until both see nothing more.
         while any(new := (drain(self.ours, size), drain(self.theirs, size))):
@@ -46,6 +50,9 @@ class Twins:
         arrived = f"{self.what}: only {len(expected)} frames of {least} arrived"
         assert len(expected) >= least, arrived
         equal(len(seen), len(expected), f"{self.what}: number of frames")
+        if both_ways:
+            for frames in (seen, expected):
+                frames.sort(key=lambda frame: frame.address.pkttype == packet.OUTGOING)
         for at, (one, other) in enumerate(zip(seen, expected)):
             what = f"{self.what}: frame {at} of {len(seen)}"
             equal(one.name, other.name, f"{what}: address")
