@@ -245,21 +245,22 @@ class Numbers:
     """The number of the next fault to make, of those on one way through the code.
 
     Where the kernel fills a stock, now and then, what comes after has a higher number for once. So a number
-    is tried again that has hit that filling, or the very place that the number before it has: it may have
-    a place of its own."""
+    is tried again that has hit that filling, or a place that a number before it has: it may have one of its
+    own."""
 
     def __init__(self):
         self.number = self.tries = 1
-        self.before = None
+        self.seen = set()
 
     def after(self, place):
         """The fault with this number was made at `place`."""
-        where = [(str(frame), frame.offset) for frame in place]
-        shifted = where == self.before or any(STOCK.match(frame) for frame in place)
+        where = tuple((str(frame), frame.offset) for frame in place)
+        shifted = where in self.seen or any(STOCK.match(frame) for frame in place)
         if shifted and self.tries < TRIES:
             self.tries += 1
         else:
-            self.number, self.tries, self.before = self.number + 1, 1, where
+            self.number, self.tries = self.number + 1, 1
+            self.seen.add(where)
 
 
 class Faults:

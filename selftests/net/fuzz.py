@@ -14,7 +14,6 @@ import ctypes
 import os
 import random
 import signal
-import struct
 import time
 
 import bpf

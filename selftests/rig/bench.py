@@ -6,7 +6,9 @@
 #
 # kernels: stock
 # timeout: 60
+import contextlib
 import html.parser
+import io
 import os
 import sys
 import tempfile
@@ -15,10 +17,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import lib
 from lib import equal
 
-sys.path.insert(0, os.path.join(os.path.dirname(lib.HERE), "scripts", "bench.d"))
+sys.path[:0] = [os.path.join(lib.HERE, "bench"), os.path.join(os.path.dirname(lib.HERE), "scripts", "bench.d")]
 # pylint: disable=wrong-import-position
 import baseline
 import counted
+import driver_rates
 import figures
 import guest
 import page
@@ -59,6 +62,14 @@ def rounds_in_which_nothing_came_are_left_out():
     equal(None, figures.ratio([0, 0], [2, 2]))
 
 
+def rounds_in_which_nothing_came_are_named():
+    rows = [{"workload": "w", "subject": "rtl8139_rs", "rounds": [4.0, 4.0, 4.0, 4.0]},
+            {"workload": "w", "subject": "8139cp", "rounds": [0.0, 2.0, 0.0, 2.0]}]
+    (found,) = timed.compare(rows, "bytes_per_second")
+    equal("bytes_per_second, nothing in 2 rounds of 8139cp", found["metric"])
+    near(2, found["ratio"])
+
+
 def a_stalled_driver_has_no_ratio():
     rows = [{"workload": "tcp-receive", "subject": "rtl8139_rs", "rounds": [4.0, 4.0]},
             {"workload": "tcp-receive", "subject": "8139cp", "rounds": [2.0, 2.0]},
@@ -66,6 +77,52 @@ def a_stalled_driver_has_no_ratio():
     found = {row["against"]: row for row in timed.compare(rows, "bytes_per_second")}
     near(2, found["8139cp"]["ratio"])
     equal(("stalled 8139too", ""), (found["8139too"]["metric"], found["8139too"]["ratio"]))
+
+
+# ---- Drivers that stall -------------------------------------------------------------------------
+
+
+class Wires:
+    """Wires of which some drivers do not work, and are bound anew: with success or not."""
+
+    def __init__(self, stalls=(), dead=(), hopeless=()):
+        self.stalls, self.dead, self.hopeless = set(stalls), set(dead), set(hopeless)
+
+    def work(self, driver):
+        if driver in self.stalls:
+            raise driver_rates.Stalled
+        return 5.0
+
+    def comes(self, driver):
+        return driver not in self.stalls
+
+    def revive(self, driver):
+        self.dead.discard(driver)
+        if driver in self.hopeless:
+            self.dead.add(driver)
+
+
+def turns(wires):
+    """What each driver's row of three rounds says."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        driver_rates.take_turns(wires, "w", 3, wires.work)
+    rows = guest.rows_of(text.getvalue().splitlines())
+    return {row["subject"]: row.get("stalled") or row["rounds"] for row in rows}
+
+
+def a_driver_that_stalls_is_told_from_one_that_is_dead():
+    fine = [5.0] * 3
+    equal({"rtl8139_rs": fine, "8139cp": fine, "8139too": "stalled"}, turns(Wires(stalls=["8139too"])))
+    both = ["8139too"], ["8139too"], ["8139too"]
+    equal({"rtl8139_rs": fine, "8139cp": fine, "8139too": "dead"}, turns(Wires(*both)))
+    equal(dict.fromkeys(driver_rates.DRIVERS, fine), turns(Wires(dead=["8139too"])), "dead no more")
+
+
+def a_round_in_which_nothing_came_is_no_stall():
+    wires = Wires(stalls=["8139cp"])
+    wires.comes = lambda _: True
+    equal([0.0] * 3, turns(wires)["8139cp"])
 
 
 # ---- Counts -------------------------------------------------------------------------------------
@@ -274,6 +331,8 @@ def made_up():
     losses = [{"workload": "receive-60", "subject": subject, "offered": offered, "sent": 1000,
                "lost": lost, "share": lost / 1000}
               for subject, lost in (("rtl8139_rs", 10), ("8139cp", 200)) for offered in (1000, 2000)]
+    losses += [{"workload": "receive-60", "subject": "8139too", "offered": 0, "sent": 0, "lost": 0,
+                "share": ""}] * 2
     sizes = [{"subject": "rtl8139_rs", "metric": "code", "unit": "bytes", "value": 4711}]
     return "A machine.", counts, ratios, losses, sizes
 
@@ -284,7 +343,7 @@ def the_report_says_what_was_found():
                  "| rx-lone-60 | 1500 | 500 | 33 % | -400 against 8139cp |  |",
                  "| sendmsg-60 | 3000 | 500 | 17 % | 200 against af_packet |  |",
                  "| tcp-send | rtl8139_rs | 8139cp | 1.25 (1.10 to 1.40) | bytes_per_second |",
-                 "| receive-60 | rtl8139_rs 1.0 % of 1000 | 8139cp 20.0 % of 1000 |  |"):
+                 "| receive-60 | rtl8139_rs 1.0 % of 1000 | 8139cp 20.0 % of 1000 | 8139too dead |"):
         if line not in text:
             lib.diag(text)
             raise lib.Failure(f"the report has no {line!r}")
@@ -312,7 +371,8 @@ def main():
     for function in (
             a_ratio_is_the_median_of_pairs, the_interval_is_that_of_the_binomial_distribution,
             less_time_is_a_ratio_above_one, rounds_in_which_nothing_came_are_left_out,
-            a_stalled_driver_has_no_ratio, two_runs_are_compared, own_shares_are_differences,
+            rounds_in_which_nothing_came_are_named, a_stalled_driver_has_no_ratio,
+            a_driver_that_stalls_is_told_from_one_that_is_dead, a_round_in_which_nothing_came_is_no_stall, two_runs_are_compared, own_shares_are_differences,
             the_least_round_counts, growth_within_the_margin_is_accepted, only_ours_is_judged,
             differences_may_grow_by_some_instructions, a_baseline_is_one, what_stalls_now_is_worse,
             a_part_that_did_not_run_is_not_missed, one_boot_is_enough_if_nothing_stalls,
