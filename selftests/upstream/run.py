@@ -51,6 +51,15 @@ def source():
 
 
 @contextlib.contextmanager
+def needed_module(name):
+    """The module that the test takes for granted, and what an init system mounts for it."""
+    with lib.module(name):
+        if name == "netconsole":
+            lib.sh("mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config")
+        yield
+
+
+@contextlib.contextmanager
 def packet_family(test, environment):
     """The family under test answers for AF_PACKET: by its number where that is free, else redirected."""
     if SUBJECT == "af_packet":
@@ -263,7 +272,7 @@ def main():
     note_machine()
     path = f"{LOGS}/{test.name.replace('/', '-')}.{SUBJECT}.{lib.KERNEL}.log"
     around = packet_family if SUBJECT in catalogue.PACKET else card
-    module = lib.module(test.module) if test.module else contextlib.nullcontext()
+    module = needed_module(test.module) if test.module else contextlib.nullcontext()
     with open(path, "w", encoding="utf-8") as log, source() as selftests:
         with module, around(test, environment):
             lines, status = execute(test, f"{selftests}/{test.folder}", environment, log)
