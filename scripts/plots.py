@@ -120,8 +120,8 @@ def ratios(title, x, series, rows):
 
 
 def _log(ratio):
-    """Its place; that of a thousandth for what is less, as nothing at all is."""
-    return math.log(max(ratio, 0.001))
+    """Its place; that of a thousandth for what is less, as nothing at all is, and of a thousand for more."""
+    return math.log(min(max(ratio, 0.001), 1000))
 
 
 def _interval(value, y, right):

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs test suites and makes one account of them (scripts/test says how). Runs itself in the build root.
 
-usage: test.py [--compare] [--first] [--last] host|rig|KERNEL[:chosen]...
+usage: test.py [--compare] [--first] [--last] host|rig|KERNEL[:chosen|:unmade]...
 
-host is cargo's tests, rig what came of those outside of the build root. --first begins the account anew, --last ends it; --compare runs the C originals beside ours.
+host is cargo's tests, rig what came of those outside of the build root, KERNEL:unmade a failure since that
+kernel could not be made. --first begins the account anew, --last ends it; --compare runs the C originals
+beside ours.
 """
 import argparse
 import collections
@@ -180,7 +182,10 @@ def vm_tests(kernel, chosen, compare):
             file = f"selftests/{folder}/{name}"
             if not name.endswith((".sh", ".py")) or not os.access(file, os.X_OK):
                 continue
-            head = heads.read(file)
+            try:
+                head = heads.read(file)
+            except ValueError as error:
+                sys.exit(f"rpacket: error: {error}")
             if head.runs(kernel, chosen) and wanted(f"{folder}/{name}"):
                 for subject in head.subjects if compare else head.subjects[:1]:
                     yield file, subject
@@ -233,6 +238,8 @@ def vm_group(account, kernel, group, tests):
         open_test, rows, done, scanned = None, [], 0, False
         for event in events(journal):
             if event["event"] == "begin":
+                # What the runner has to say before the first one.
+                account.add_all(rows)
                 open_test, rows = (event["file"], event["subject"]), []
             elif event["event"] == "end":
                 account.add_all(rows)
@@ -251,7 +258,7 @@ def vm_group(account, kernel, group, tests):
         if status == QEMU_FAILED and open_test and unspoilt and again[open_test] < AGAIN:
             # Nothing of ours: the test has not come to its end, and does so in another VM.
             again[open_test] += 1
-            print(f"# {vm_reason(status)}; {open_test[0]} runs again", flush=True)
+            account.again(open_test[0], vm_reason(status))
             tests = tests[done:]
             continue
         account.add_all(rows)
@@ -275,6 +282,19 @@ def vm_group(account, kernel, group, tests):
         tests = tests[done:]
 
 
+def built(account, kernel, what, program):
+    """What tests need beyond the modules; those that need it fail without."""
+    if subprocess.run([program], check=False, stdout=sys.stderr).returncode:
+        account.add("vm", what, "rig", kernel, "fail", f"{os.path.relpath(program, TREE)} failed")
+        account.top(False, what)
+
+
+def unmade(account, kernel):
+    """A kernel, or our modules for it, could not be made."""
+    account.add("vm", "the kernel and our modules for it are made", "rig", kernel, "fail", "why, is said above")
+    account.top(False, f"{kernel}: the kernel and our modules for it are made")
+
+
 def vm_suite(account, kernel, chosen, compare):
     groups = {}
     for file, subject in vm_tests(kernel, chosen, compare):
@@ -282,11 +302,9 @@ def vm_suite(account, kernel, chosen, compare):
         leak_scan = kernel == "debug" and (head.leak_scan or bool(os.environ.get("RPACKET_FULL")))
         groups.setdefault((head.shape(), leak_scan), []).append((file, subject))
     if any(catalogue.test_of(file) for tests in groups.values() for file, _ in tests):
-        if subprocess.run([f"{TREE}/selftests/upstream/build"], check=False, stdout=sys.stderr).returncode:
-            account.add("vm", "upstream's tests are built", "rig", kernel, "fail", "selftests/upstream/build failed")
-            account.top(False, "upstream's tests are built")
+        built(account, kernel, "upstream's tests are built", f"{TREE}/selftests/upstream/build")
     if any(heads.read(file).icount for tests in groups.values() for file, _ in tests):
-        subprocess.run([f"{TREE}/selftests/bench/build"], check=True)
+        built(account, kernel, "the benchmarks' programs are built", f"{TREE}/selftests/bench/build")
     number = total = sum(len(tests) for tests in groups.values())
     for index, (group, tests) in enumerate(groups.items(), 1):
         print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"
@@ -371,19 +389,21 @@ def main():
     parser.add_argument("parts", nargs="+")
     args = parser.parse_args()
     parts = [part.partition(":") for part in args.parts]
-    if {name for name, *_ in parts} - {"host", "rig", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen"}:
+    if {name for name, *_ in parts} - {"host", "rig", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen", "unmade"}:
         parser.error("no such part")
     os.chdir(TREE)
     account = Account(RESULTS, args.first)
-    for part, _, chosen in parts:
+    for part, _, how in parts:
         if part == "host":
             host_suites(account)
         elif part == "rig":
             rig_suite(account)
+        elif how == "unmade":
+            unmade(account, part)
         else:
             if part == "debug" and wanted("kunit"):
                 kunit_suite(account, part)
-            vm_suite(account, part, bool(chosen), args.compare)
+            vm_suite(account, part, how == "chosen", args.compare)
     if not args.last:
         return account.interrupt()
     return account.finish(PATTERN.pattern)

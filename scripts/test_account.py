@@ -17,15 +17,16 @@ class Account:
         os.makedirs(folder, exist_ok=True)
         self.kept = f"{folder}/account.json"
         self.counts = {"pass": 0, "fail": 0, "skip": 0}
-        # Lines for the end: failures, where the C originals differ, what failed as expected.
-        self.failures, self.differences, self.expected = [], [], []
+        # Lines for the end: failures, where the C originals differ, what failed as expected, which tests
+        # ran again.
+        self.failures, self.differences, self.expected, self.repeated = [], [], [], []
         self.number = 0
         if not anew:
             self.resume()
         self.file = open(f"{folder}/tests.csv", "w" if anew else "a", newline="", encoding="utf-8")
         self.csv = csv.writer(self.file, lineterminator="\n")
         if anew:
-            self.csv.writerow(("suite", "test", "subject", "kernel", "result", "reason"))
+            self.csv.writerow(("suite", "test", "subject", "kernel", "result", "reason", "counted"))
             print("KTAP version 1", flush=True)
         self.times = Times(f"{folder}/times.csv")
 
@@ -35,17 +36,18 @@ class Account:
             kept = json.load(file)
         os.unlink(self.kept)
         self.counts, self.number = kept["counts"], kept["number"]
-        self.failures, self.differences, self.expected = kept["lines"]
+        self.failures, self.differences, self.expected, self.repeated = kept["lines"]
 
     def interrupt(self):
         """Leaves the account to the next program."""
         with open(self.kept, "w", encoding="utf-8") as file:
             json.dump({"counts": self.counts, "number": self.number,
-                       "lines": (self.failures, self.differences, self.expected)}, file)
+                       "lines": (self.failures, self.differences, self.expected, self.repeated)}, file)
         return 0
 
     def add(self, suite, test, subject, kernel, result, reason="", counted=True, expected=False):
-        self.csv.writerow((suite, test, subject, kernel, result, reason))
+        self.csv.writerow((suite, test, subject, kernel, result, reason,
+                           "yes" if counted else "expected" if expected else "comparison"))
         self.file.flush()
         if counted:
             self.counts[result] += 1
@@ -65,6 +67,11 @@ class Account:
         for event in events:
             self.add_vm(event["test"], event["subject"], event["kernel"], event["result"],
                         event["reason"], event["counted"], event.get("expected", False))
+
+    def again(self, file, reason):
+        """A test under which QEMU ended itself, and which therefore runs once more."""
+        self.repeated.append(f"{file}: {reason}")
+        print(f"# {reason}; {file} runs again", flush=True)
 
     def top(self, good, title, note=""):
         """One top-level KTAP result."""
@@ -87,6 +94,10 @@ class Account:
         if self.expected:
             print(f"# {len(self.expected)} results failed as expected (not passed, not counted), in: "
                   + ", ".join(dict.fromkeys(self.expected)))
+        if self.repeated:
+            print("# QEMU ended itself under these, which ran again:")
+            for line in self.repeated:
+                print(f"#   {line}")
         for line in self.failures:
             print(f"# failed: {line}")
         print("{pass} passed, {fail} failed, {skip} skipped".format(**self.counts), flush=True)

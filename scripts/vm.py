@@ -302,6 +302,13 @@ def end_process(process):
     process.wait()
 
 
+def stuck(guest, reason):
+    """What to return for a guest that is. Every CPU answers an NMI with a backtrace before the panic."""
+    guest.qmp.command({"execute": "inject-nmi"})
+    time.sleep(8)
+    return HUNG, reason
+
+
 def watch(process, guest, options):
     """Waits for the guest's end; returns (status, what happened)."""
     while True:
@@ -314,8 +321,11 @@ def watch(process, guest, options):
         # First, since a kernel may also crash after the command's end, on its way down.
         if guest.fatal_at is not None and (ended or now - guest.fatal_at > 15):
             return PANIC, "the guest's kernel crashed"
-        if guest.status is not None and (ended or now - guest.ended > 30):
+        if guest.status is not None and ended:
             return guest.status, None
+        if guest.status is not None and now - guest.ended > options.silence:
+            # After a failure there may be a reason for that.
+            return (guest.status, None) if guest.status else stuck(guest, "the guest does not go off")
         if ended:
             if guest.started is None:
                 return NO_BOOT, f"the VM ended (status {process.returncode}) before it had booted"
@@ -329,10 +339,7 @@ def watch(process, guest, options):
                 return NO_BOOT, f"boot stopped: nothing on the console for {options.boot_silence} s"
             continue
         if now - guest.beat > options.silence:
-            # Every CPU answers an NMI with a backtrace before the panic.
-            guest.qmp.command({"execute": "inject-nmi"})
-            time.sleep(8)
-            return HUNG, f"the guest hung: no sign of life for {options.silence} s"
+            return stuck(guest, f"the guest hung: no sign of life for {options.silence} s")
         if options.timeout and now - guest.started > options.timeout:
             return TIMEOUT, f"the command took longer than {options.timeout} s"
 

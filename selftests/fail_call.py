@@ -143,14 +143,14 @@ class Calls:
     def account(self, unreached):
         """Which calls were not reached: none but those that have a reason in `unreached`, a list of
         (regular expression, reason)."""
-        missing, table = [], [(self.module, "calls.py", name, "yes", "") for name in sorted(self.reached)]
+        missing, table = [], [(name, "yes", "") for name in sorted(self.reached)]
         for function in sorted(self.sites.keys() - self.reached):
             reason = next((why for pattern, why in unreached if re.fullmatch(pattern, function)), None)
             lib.diag(f"not reached: {function}: {reason or 'no reason is known'}")
-            table.append((self.module, "calls.py", function, "no", reason or "no reason is known"))
+            table.append((function, "no", reason or "no reason is known"))
             if not reason:
                 missing.append(function)
-        lib.add_to_table(fault_sites.TABLE, fault_sites.COLUMNS, table)
+        fault_sites.add_to_table(self.module, table)
         for pattern, _ in unreached:
             stale = [function for function in self.reached if re.fullmatch(pattern, function)]
             if stale:

@@ -7,7 +7,9 @@ each call of a function that allocates for its caller (DIRECT), and each call of
 which a fault has come in this run. So who allocates is found by the run, except for the little list of
 those that do nothing else. One call can be reached on several ways, each of which has a fault of its own.
 """
+import os
 import re
+import sys
 import tempfile
 
 import fault_injection
@@ -22,7 +24,13 @@ DIRECT = re.compile(
     r"skb_tstamp_tx|_copy_(from|to)_(user|iter)|put_cmsg|dev_[mu]c_add")
 
 # Of all that is made to fail, calls and allocations: what was reached, and why the rest was not.
-TABLE, COLUMNS = "fault-sites.csv", ("module", "tests", "place", "failed", "why not")
+TABLE, COLUMNS = "fault-sites.csv", ("module", "tests", "kernel", "place", "failed", "why not")
+
+
+def add_to_table(module, rows):
+    """Adds what the running test has found: (place, failed, why not)."""
+    tests = os.path.join(os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0]))), os.path.basename(sys.argv[0]))
+    lib.add_to_table(TABLE, COLUMNS, [(module, tests, lib.KERNEL, *row) for row in rows])
 
 
 class Sites:
@@ -83,7 +91,7 @@ class Sites:
             and (call.function in functions or DIRECT.fullmatch(call.function))}
         lib.diag(f"{len(reached)} of {len(places)} places in {self.module} where an allocation can fail "
                  "have failed")
-        missing, table = [], [(self.module, file, call, "yes", "") for call in sorted(reached, key=str)]
+        missing, table = [], [(call, "yes", "") for call in sorted(reached, key=str)]
         for call in sorted(places - reached, key=str):
             _, owner, why = next((row for row in owners if re.search(row[0], str(call))),
                                  (None, "faults.py", "what a system call does"))
@@ -91,8 +99,8 @@ class Sites:
                 missing.append(str(call))
             reason = "no reason is known" if owner == file else f"{owner or 'by no test'}: {why}"
             lib.diag(f"not reached: {call}: {reason}")
-            table.append((self.module, file, call, "no", reason))
-        lib.add_to_table(TABLE, COLUMNS, table)
+            table.append((call, "no", reason))
+        add_to_table(self.module, table)
         for pattern, owner, _ in owners:
             stale = [str(call) for call in reached if re.search(pattern, str(call))]
             if stale and owner is None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the comments at the head of a selftest ask for; lib.sh describes them."""
 import dataclasses
+import difflib
 import os
 import re
 
@@ -9,6 +10,7 @@ from upstream import catalogue
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
 KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "icount",
          "qtest", "remaps", "ruins", "debug", "full"}
+SWITCHES = ("leak-scan", "trace", "icount", "qtest", "remaps", "ruins", "full")
 
 # How many times longer things may take on a kernel, on emulated CPUs.
 SLOW = {"stock": 1, "rt": 2, "debug": 4}
@@ -52,6 +54,22 @@ def of_upstream(test):
                 command=[catalogue.RUN, test.name])
 
 
+def check(path, found):
+    """A word that nobody understands would be a test that runs nowhere."""
+    kernels = set(found.get("kernels", "").replace(",", " ").split())
+    wrong = [f"kernels: {name}" for name in sorted(kernels - {*SLOW, "host"})]
+    for key in SWITCHES:
+        if found.get(key, "yes") != "yes":
+            wrong.append(f"{key}: {found[key]}, not yes")
+    if found.get("debug", "chosen") != "chosen":
+        wrong.append(f"debug: {found['debug']}, not chosen")
+    for key in ("timeout", "cpus"):
+        if not re.match(r"\d+( \d+)?( |$)", found.get(key, "1")):
+            wrong.append(f"{key}: {found[key]}, no number")
+    if wrong:
+        raise ValueError(f"{path}: {'; '.join(wrong)}")
+
+
 def read(path):
     test = catalogue.test_of(path)
     if test:
@@ -64,6 +82,9 @@ def read(path):
             match = re.match(r"^# ([a-z-]+): (.+)$", line.rstrip())
             if match and match.group(1) in KNOWN:
                 found[match.group(1)] = match.group(2).strip()
+            elif match and difflib.get_close_matches(match.group(1), KNOWN, cutoff=0.75):
+                raise ValueError(f"{path}: no test's head has {match.group(1)}: {', '.join(sorted(KNOWN))}")
+    check(path, found)
     folder = path.split("/")[-2]
     return Head(
         subjects=found.get("subjects", DEFAULT_SUBJECT.get(folder, "rig")).split(),

@@ -67,11 +67,16 @@ def rank(count):
     return max(outside - 1, 0)
 
 
+def quotient(part, whole):
+    return part / whole if whole else math.inf
+
+
 def ratio(ours, theirs, more_is_better=True):
     """(median, low, high) of ours by theirs, round by round: above 1 ours is better.
 
-    `low` and `high` are the ends of the 95 percent interval of the median."""
-    pairs = [(a / b if more_is_better else b / a) for a, b in zip(ours, theirs) if a > 0 and b > 0]
+    `low` and `high` are the ends of the 95 percent interval of the median. A round in which one of the two
+    had nothing counts, as 0 or as infinite; None if both had nothing in all of them."""
+    pairs = [quotient(a, b) if more_is_better else quotient(b, a) for a, b in zip(ours, theirs) if a or b]
     if not pairs:
         return None
     pairs.sort()

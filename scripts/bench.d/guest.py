@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measurements in a VM. One that never ends, or takes the VM with it, costs its own row and no other.
+"""Measurements in a VM. What is counted of drivers (`measure`) costs its own row and no other when it never
+ends, or takes the VM with it; anything else that fails (`Broken`) costs its part of the report.
 
 A program in the VM says `begin SUBJECT WORKLOAD` before each measurement and then `row {...}` with what
 it found; other lines do not matter here."""
 import json
+import os
+import re
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "selftests"))
+# pylint: disable=wrong-import-position
+from kernel_log import guilty_lines
+
 TREE = "/rpacket"
+# What a C original may make the kernel say: it has a row `stalled` then.
+THEIRS = re.compile(r"NETDEV WATCHDOG: \S+ \((8139cp|8139too)\)")
 # What scripts/vm.py and timeout(1) say of something that does not end, or ends the guest.
 TIMEOUT, KILLED, HUNG, CRASHED = 124, 137, 253, 254
+
+
+class Broken(Exception):
+    """A measurement has failed."""
 
 
 def say(text):
@@ -21,7 +34,16 @@ def vm(command, *options):
     done = subprocess.run(
         ["python3", f"{TREE}/scripts/vm.py", "--modules", "none", "--timeout", "3000", *options, "--",
          command], stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+    with open(f"{TREE}/build/vm/last/console.log", encoding="utf-8", errors="replace") as console:
+        if done.returncode == 0 and (said := complaint(console.read().splitlines())):
+            sys.stderr.write("\n".join(said) + "\n")
+            raise Broken(f"the kernel has complained during: {command}")
     return done.returncode, done.stdout.splitlines()
+
+
+def complaint(console):
+    """What the kernel has to complain of, on the console of a VM."""
+    return guilty_lines(console, THEIRS)
 
 
 def lines(command, *options):
@@ -29,7 +51,7 @@ def lines(command, *options):
     status, output = vm(command, *options)
     if status:
         sys.stderr.write("\n".join(output[-40:]) + "\n")
-        sys.exit(f"rpacket: error: a measurement failed with status {status}: {command}")
+        raise Broken(f"status {status} of: {command}")
     return output
 
 
@@ -52,7 +74,7 @@ def measure(jobs, command, *options, run=vm):
         begun = [tuple(line.split()[1:3]) for line in output if line.startswith("begin ")]
         if status not in (TIMEOUT, KILLED, HUNG, CRASHED) or not begun or begun[-1] not in left:
             sys.stderr.write("\n".join(output[-40:]) + "\n")
-            sys.exit(f"rpacket: error: a measurement failed with status {status}: {text}")
+            raise Broken(f"status {status} of: {text}")
         subject, workload = begun[-1]
         say(f"{subject} has stalled in {workload} (status {status}); going on without it")
         found.append({"subject": subject, "workload": workload, "metric": "stalled", "value": 1})

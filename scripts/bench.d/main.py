@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 import baseline
 import counted
 import functions
+import guest
 import page
 import report
 import sizes
@@ -32,20 +34,37 @@ def write(name, columns, rows):
         table.writerows(rows)
 
 
-# Each part is kept, so that the report shows the last run of all parts, whichever ran now.
+# Each part is kept, with the machine and the day, so that the report shows the last run of all parts,
+# whichever ran now.
 
 def keep(part, data):
     os.makedirs(f"{OUT}/parts", exist_ok=True)
     with open(f"{OUT}/parts/{part}.json", "w", encoding="utf-8") as file:
-        json.dump(data, file)
+        json.dump({"data": data, "machine": machine(), "day": time.strftime("%Y-%m-%d", time.gmtime())}, file)
+
+
+def record(part):
+    path = f"{OUT}/parts/{part}.json"
+    if not os.path.exists(path):
+        return {"data": []}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
 
 
 def kept(part):
-    path = f"{OUT}/parts/{part}.json"
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
+    return record(part)["data"]
+
+
+def sources(records):
+    """What the figures come from: in one sentence, if all parts come from the same machine on one day."""
+    places = {}
+    for part, one in records.items():
+        if one["data"]:
+            places.setdefault(f"{one['machine']}, on {one['day']}", []).append(part)
+    text = " ".join(places) if len(places) == 1 else "\n\n".join(
+        f"Of the parts {', '.join(parts)}: {place}." for place, parts in places.items()).removesuffix(".")
+    return (f"{text}. Guests of 1 GiB, machine q35; the card is QEMU's rtl8139, its peer an e1000 on the same hub. "
+            f"Accesses with 1 and 2 CPUs in the guest, instructions with 1 and `-icount shift=0`, the rest with 2.")
 
 
 def run(part):
@@ -65,16 +84,26 @@ def run(part):
     return list(timed.losses()) if part == "loss" else sizes.rows()
 
 
+def measure(parts, work=run, store=keep):
+    """Runs the parts and keeps what they find; returns those that failed."""
+    failed = []
+    for part in parts:
+        try:
+            store(part, work(part))
+        except guest.Broken as error:
+            say(f"error: {part}: {error}")
+            failed.append(part)
+    return failed
+
+
 def machine():
-    """What the figures come from."""
+    """On what the figures are measured now."""
     version = subprocess.run(["qemu-system-x86_64", "--version"], check=True, text=True,
                              stdout=subprocess.PIPE).stdout.split()[3]
     with open("/proc/cpuinfo", encoding="ascii") as file:
         model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "CPU")
     return (f"Linux {sizes.release()}, QEMU {version} {'with KVM' if kvm() else 'without KVM (TCG)'}, on "
-            f"{os.cpu_count()} cores of {model}, by `make bench`. Guests of 1 GiB, machine q35; the card is QEMU's "
-            f"rtl8139, its peer an e1000 on the same hub. Accesses with 1 and 2 CPUs in the guest, "
-            f"instructions with 1 and `-icount shift=0`, the rest with 2.")
+            f"{os.cpu_count()} cores of {model}, by `make bench`")
 
 
 def kvm():
@@ -100,7 +129,7 @@ def show():
     write("loss.csv", timed.LOSS_COLUMNS, losses)
     write("sizes.csv", sizes.COLUMNS, memory)
     write("profile.csv", functions.COLUMNS, kept("profile"))
-    everything = (machine(), counts, ratios, losses, memory)
+    everything = (sources({part: record(part) for part in PARTS}), counts, ratios, losses, memory)
     with open(f"{OUT}/report.md", "w", encoding="utf-8") as file:
         file.write("<!-- SPDX-License-Identifier: GPL-2.0 -->\n<!-- Made by `make bench`. -->\n"
                    "# What a packet costs: the figures\n\n")
@@ -123,21 +152,21 @@ def main():
         before = baseline.read(earlier) if os.path.exists(earlier) else None
     except ValueError as error:
         sys.exit(f"rpacket: error: BASELINE: {error}")
-    for part in parts:
-        if part != "report":
-            keep(part, run(part))
+    failed = measure([part for part in parts if part != "report"])
     counts = show()
     with open(f"{OUT}/report.md", encoding="utf-8") as file:
         print(file.read())
     say("build/bench/report.html, report.md, and counts, registers, repeats, ratios, loss, sizes.csv")
+    for part in failed:
+        say(f"failed: {part}; what the report has of it, if anything, is of an earlier run")
     if before is None:
-        return 0
+        return 1 if failed else 0
     complaints = list(baseline.worse(before, counts.rows(is_total)))
     for line in complaints:
         say(line)
     say(f"{len(complaints)} counts are worse than the baseline's" if complaints else
         "nothing is worse than the baseline")
-    return 1 if complaints else 0
+    return 1 if complaints or failed else 0
 
 
 if __name__ == "__main__":

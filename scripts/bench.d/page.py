@@ -62,7 +62,7 @@ def picture_of_ratios(title, ratios, subject):
     for row in ratios:
         if row["subject"] == subject:
             label = row["workload"] if "latency" not in row["metric"] else row["metric"]
-            value = (row["ratio"], row["low"], row["high"]) if row["ratio"] != "" else row["metric"]
+            value = (row["ratio"], row["low"], row["high"]) if row["ratio"] != "" else row["note"]
             rows.setdefault(label, [None] * len(against))[against.index(row["against"])] = value
     return rows and plots.ratios(title, "ours by the C original's; right of 1 ours is better", against,
                                  list(rows.items()))

@@ -91,7 +91,7 @@ def sized(sizes):
 
 def ratio_cell(row):
     if row["ratio"] == "":
-        return row["metric"]
+        return row["note"]
     return f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
@@ -137,9 +137,9 @@ def markdown(machine, counts, ratios, losses, sizes):
     if ratios:
         yield "\n## Rates and latencies: ours by the C original's\n\n"
         yield "The median of the rounds and its 95 percent interval; above 1 ours is better.\n\n"
-        yield from table(("workload", "subject", "against", "ratio", "metric"), (
-            (row["workload"], row["subject"], row["against"], ratio_cell(row), row["metric"])
-            for row in ratios))
+        yield from table(("workload", "subject", "against", "ratio", "metric", ""), (
+            (row["workload"], row["subject"], row["against"], ratio_cell(row), row["metric"],
+             row["note"] if row["ratio"] != "" else "") for row in ratios))
     if losses:
         yield "\n## Loss against offered rate\n\n"
         yield "What was lost of how many packets a second.\n\n"
@@ -174,6 +174,8 @@ def steadiness(counts):
     if not repeats:
         return
     differing = [row for row in repeats if unsteady(row)]
+    # Of which path the whole is not steady.
+    wholes = {(row["workload"], row["subject"]) for row in differing if row["metric"] == "guest_instructions"}
     yield "\n## How repeatable the counts are\n\n"
     yield (f"{len(repeats)} figures were counted twice; {len(repeats) - len(differing)} of them differ by "
            f"less than 1 percent or by less than two hundredths of an access.")
@@ -183,14 +185,16 @@ def steadiness(counts):
     yield " The others:\n\n"
     yield from table(("workload", "subject", "CPUs", "metric", "least", "most", "why"), (
         (row["workload"], row["subject"], row["cpus"], row["metric"], number(row["least"]),
-         number(row["most"]), why(row)) for row in differing))
+         number(row["most"]), why(row, wholes)) for row in differing))
 
 
-def why(row):
+def why(row, wholes):
     """Why a count differs between two runs, where that is known."""
-    if row["cpus"] == 2:
+    if row["cpus"] == 2 and "lone" not in row["workload"]:
         return "two CPUs: whether the poll ends before the next frame comes is up to the host"
     if row["metric"] in ("own_instructions", "above_null_instructions"):
+        if (row["workload"], row["subject"]) in wholes:
+            return "the whole path differs, see there"
         return "a small difference of large figures, each of which is steady"
     if row["workload"].startswith("rx") and row["metric"] == "guest_instructions":
         return "buffers: a new page falls into one round and not into another"

@@ -13,7 +13,7 @@ ROUNDS = 11
 # Of the families, whose rounds take milliseconds.
 MANY_ROUNDS = 61
 
-RATIO_COLUMNS = ("workload", "subject", "against", "metric", "ratio", "low", "high")
+RATIO_COLUMNS = ("workload", "subject", "against", "metric", "ratio", "low", "high", "note")
 LOSS_COLUMNS = ("workload", "subject", "offered", "unit", "sent", "lost", "share")
 
 
@@ -25,19 +25,16 @@ def compare(rows, metric, more_is_better=True):
             other = found.get((workload, against))
             if other is None:
                 continue
-            base = {"workload": workload, "subject": subject, "against": against}
-            stalled = [f"{one['stalled']} {name}" for name, one in ((subject, row), (against, other))
-                       if one.get("stalled")]
-            if stalled:
-                yield {**base, "metric": ", ".join(stalled), "ratio": "", "low": "", "high": ""}
-                continue
-            result = ratio(row["rounds"], other["rounds"], more_is_better)
-            if result:
-                # Such rounds have no ratio.
-                nothing = "".join(f", nothing in {one['rounds'].count(0)} rounds of {name}" for name, one in (
-                    (subject, row), (against, other)) if 0 in one["rounds"])
-                yield {**base, "metric": row.get("metric", metric) + nothing,
-                       **dict(zip(("ratio", "low", "high"), (round(value, 4) for value in result)))}
+            both = ((subject, row), (against, other))
+            notes = [f"{one['stalled']} {name}" for name, one in both if one.get("stalled")]
+            result = ("", "", "")
+            if not notes:
+                notes = [f"nothing in {one['rounds'].count(0)} rounds of {name}" for name, one in both
+                         if 0 in one["rounds"]]
+                result = ratio(row["rounds"], other["rounds"], more_is_better) or result
+            yield {"workload": workload, "subject": subject, "against": against,
+                   "metric": row.get("metric", metric), "note": ", ".join(notes),
+                   **dict(zip(("ratio", "low", "high"), (value and round(value, 4) for value in result)))}
 
 
 def driver_rates():

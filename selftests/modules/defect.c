@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/pci.h>
+#include <linux/reboot.h>
 #include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -198,6 +199,21 @@ static void namespace_ref(void)
 		netns_tracker_alloc(room, &room_tracker, GFP_KERNEL);
 }
 
+static int stay(struct notifier_block *nb, unsigned long action, void *data)
+{
+	msleep(MSEC_PER_SEC * 1000);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block stays = { .notifier_call = stay };
+
+/* The machine does not go off. The module is not to be unloaded. */
+static void no_end(void)
+{
+	if (!register_reboot_notifier(&stays))
+		__module_get(THIS_MODULE);
+}
+
 static const struct {
 	const char *name;
 	void (*commit)(void);
@@ -216,6 +232,7 @@ static const struct {
 	{ "dma-left", dma_left },
 	{ "device-ref", device_ref },
 	{ "namespace-ref", namespace_ref },
+	{ "no-end", no_end },
 };
 
 static int __init defect_init(void)

@@ -68,15 +68,17 @@ def it_goes_on_in_the_next_program():
         first.file.close()
         last = Account(folder, anew=False)
         last.add("vm", "four", "rig", "debug", "pass")
+        last.again("five", "an assertion")
         last.top(True, "another file")
         lib.equal(1, last.finish(""), "a failure of before is one of the run")
         last.file.close()
         with open(f"{folder}/tests.csv", newline="", encoding="utf-8") as file:
-            rows = [row["test"] for row in csv.DictReader(file)]
-    lib.equal(["one", "two", "three", "four"], rows, "the table")
+            rows = [(row["test"], row["counted"]) for row in csv.DictReader(file)]
+    lib.equal([("one", "yes"), ("two", "yes"), ("three", "comparison"), ("four", "yes")], rows, "the table")
     lines = said.getvalue().splitlines()
     lib.equal(1, lines.count("KTAP version 1"), "heading")
-    for line in ("ok 2 another file", "1..2", "# failed: vm, stock: two (so it is)", "#   8139cp, stock: three"):
+    for line in ("ok 2 another file", "1..2", "# failed: vm, stock: two (so it is)", "#   8139cp, stock: three",
+                 "#   five: an assertion"):
         lib.require(line in lines, f"{line!r} is said: {lines}")
     lib.equal("2 passed, 1 failed, 0 skipped", lines[-1])
 
@@ -84,6 +86,21 @@ def it_goes_on_in_the_next_program():
 def an_account_of_nothing_is_no_success():
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         lib.equal(1, Account(folder).finish("a pattern"))
+
+
+def what_is_said_before_the_first_test_counts():
+    for before in ("pass", "fail"):
+        counts, _, _ = run(([result(0, before)] + whole(0) + whole(1) + whole(2), 1 if before == "fail" else 0))
+        lib.equal({"pass": 3 + (before == "pass"), "fail": before == "fail", "skip": 0}, counts)
+
+
+def a_kernel_that_was_not_made_is_a_failure():
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as said:
+        account = Account(folder)
+        account.add("host", "one", "rig", "none", "pass")
+        test.unmade(account, "debug")
+        lib.equal(1, account.finish(""))
+    lib.equal("1 passed, 1 failed, 0 skipped", said.getvalue().splitlines()[-1])
 
 
 def all_tests_in_one_vm():
@@ -155,7 +172,8 @@ def a_kernel_that_complains_when_all_is_done():
 
 
 def main():
-    for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success, all_tests_in_one_vm,
+    for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success,
+                     what_is_said_before_the_first_test_counts, a_kernel_that_was_not_made_is_a_failure, all_tests_in_one_vm,
                      a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,
                      a_runner_that_dies, a_kernel_that_complains_when_all_is_done):

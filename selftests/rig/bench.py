@@ -9,6 +9,7 @@
 import contextlib
 import html.parser
 import io
+import math
 import os
 import sys
 import tempfile
@@ -24,6 +25,7 @@ import counted
 import driver_rates
 import figures
 import guest
+import main as main_of_bench
 import page
 import report
 import timed
@@ -57,17 +59,25 @@ def less_time_is_a_ratio_above_one():
     near(2, figures.ratio([5] * 6, [10] * 6, more_is_better=False)[0])
 
 
-def rounds_in_which_nothing_came_are_left_out():
-    near(2, figures.ratio([0, 4, 4], [2, 2, 2])[0])
-    equal(None, figures.ratio([0, 0], [2, 2]))
+def rounds_in_which_nothing_came_count():
+    equal((0, 0, 2), figures.ratio([0, 4, 0], [2, 2, 2]))
+    equal((math.inf, 1, math.inf), figures.ratio([2, 2, 2], [0, 2, 0]))
+    equal((2, 2, 2), figures.ratio([4, 0, 4], [2, 0, 2]), "both had nothing")
+    equal(None, figures.ratio([0, 0], [0, 0]))
 
 
 def rounds_in_which_nothing_came_are_named():
-    rows = [{"workload": "w", "subject": "rtl8139_rs", "rounds": [4.0, 4.0, 4.0, 4.0]},
-            {"workload": "w", "subject": "8139cp", "rounds": [0.0, 2.0, 0.0, 2.0]}]
-    (found,) = timed.compare(rows, "bytes_per_second")
-    equal("bytes_per_second, nothing in 2 rounds of 8139cp", found["metric"])
-    near(2, found["ratio"])
+    def compared(ours, theirs):
+        rows = [{"workload": "w", "subject": "rtl8139_rs", "rounds": ours},
+                {"workload": "w", "subject": "8139cp", "rounds": theirs}]
+        (found,) = timed.compare(rows, "bytes_per_second")
+        equal("bytes_per_second", found["metric"])
+        return found["ratio"], found["note"]
+
+    equal((2, ""), compared([4.0] * 4, [2.0] * 4))
+    equal((math.inf, "nothing in 3 rounds of 8139cp"), compared([4.0] * 4, [0.0, 2.0, 0.0, 0.0]))
+    equal((0, "nothing in 4 rounds of rtl8139_rs"), compared([0.0] * 4, [2.0] * 4))
+    equal(("", "nothing in 1 rounds of rtl8139_rs, nothing in 1 rounds of 8139cp"), compared([0.0], [0.0]))
 
 
 def a_stalled_driver_has_no_ratio():
@@ -76,7 +86,7 @@ def a_stalled_driver_has_no_ratio():
             {"workload": "tcp-receive", "subject": "8139too", "stalled": "stalled"}]
     found = {row["against"]: row for row in timed.compare(rows, "bytes_per_second")}
     near(2, found["8139cp"]["ratio"])
-    equal(("stalled 8139too", ""), (found["8139too"]["metric"], found["8139too"]["ratio"]))
+    equal(("stalled 8139too", ""), (found["8139too"]["note"], found["8139too"]["ratio"]))
 
 
 # ---- Drivers that stall -------------------------------------------------------------------------
@@ -165,6 +175,18 @@ def own_shares_are_differences():
         near(above, counts.get(f"{path}-60", "af_rpacket", "above_null_instructions"), f"above of {path}")
 
 
+def a_null_driver_that_stalls_leaves_no_own_share():
+    counts = figures.Counts()
+    counted.add_driver_paths(counts, [
+        {"workload": workload, "subject": subject, "metric": metric, "value": value}
+        for workload, subject, metric, value in (
+            ("rx-lone-60", "null", "guest_instructions", 1000), ("tx-lone-60", "null", "stalled", 1),
+            ("rx-lone-60", "rtl8139_rs", "guest_instructions", 4000),
+            ("tx-lone-60", "rtl8139_rs", "guest_instructions", 4000))])
+    equal(3000, counts.get("rx-lone-60", "rtl8139_rs", "own_instructions"))
+    equal(None, counts.get("tx-lone-60", "rtl8139_rs", "own_instructions"))
+
+
 def the_least_round_counts():
     output = ["noise", "path 60 hook 25 12.5 11.0 99", "path 60 hook 17 7 8"]
     equal({("hook", "60", "af_rpacket"): 11.0, ("hook", "60", "af_packet"): 7.0}, counted.least(output))
@@ -228,6 +250,29 @@ def a_part_that_did_not_run_is_not_missed():
     equal(1, len(complaints([*before, row(1.0, metric="interrupts")], [row(2.0)])), "its own part did run")
 
 
+# ---- What fails ---------------------------------------------------------------------------------
+
+
+def a_part_that_fails_does_not_end_the_others():
+    def run(part):
+        if part == "loss":
+            raise guest.Broken("no frames")
+        return [part]
+
+    kept = {}
+    failed = main_of_bench.measure(["rates", "loss", "sizes"], run, kept.__setitem__)
+    equal((["loss"], {"rates": ["rates"], "sizes": ["sizes"]}), (failed, kept))
+
+
+def what_the_kernel_says_meanwhile_is_told():
+    console = ["[    1.0] eth0: up", "[    2.0] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2"]
+    equal(console, guest.complaint(console))
+    equal([], guest.complaint(console[:1]))
+    equal([], guest.complaint(["[    3.0] NETDEV WATCHDOG: eth1 (8139too): transmit queue 0 timed out"]),
+          "a C original that stalls, which has a row")
+    equal(1, len(guest.complaint(["[    3.0] NETDEV WATCHDOG: eth1 (rtl8139_rs): transmit queue 0 timed out"])))
+
+
 # ---- What does not end --------------------------------------------------------------------------
 
 
@@ -276,7 +321,7 @@ def a_broken_measurement_is_no_stall():
     for answer in ((1, ["begin 8139too rx", "noise"]), (guest.TIMEOUT, [])):
         try:
             found_by(answer)
-        except SystemExit:
+        except guest.Broken:
             continue
         raise lib.Failure(f"{answer} was taken for a stall")
 
@@ -325,9 +370,11 @@ def made_up():
         counts.add(value * 4, workload="rx-lone-60", subject="8139cp", metric=metric)
     counts.add(1, workload="rx-lone-60", subject="8139too", metric="stalled")
     ratios = [{"workload": "tcp-send", "subject": "rtl8139_rs", "against": "8139cp",
-               "metric": "bytes_per_second", "ratio": 1.25, "low": 1.1, "high": 1.4},
+               "metric": "bytes_per_second", "ratio": 1.25, "low": 1.1, "high": 1.4, "note": ""},
               {"workload": "tcp-send", "subject": "rtl8139_rs", "against": "8139too",
-               "metric": "stalled 8139too", "ratio": "", "low": "", "high": ""}]
+               "metric": "bytes_per_second", "ratio": "", "low": "", "high": "", "note": "stalled 8139too"},
+              {"workload": "tcp-send", "subject": "af_rpacket", "against": "af_packet", "metric": "p50",
+               "ratio": math.inf, "low": 0.0, "high": math.inf, "note": "nothing in 3 rounds of af_packet"}]
     losses = [{"workload": "receive-60", "subject": subject, "offered": offered, "sent": 1000,
                "lost": lost, "share": lost / 1000}
               for subject, lost in (("rtl8139_rs", 10), ("8139cp", 200)) for offered in (1000, 2000)]
@@ -337,12 +384,33 @@ def made_up():
     return "A machine.", counts, ratios, losses, sizes
 
 
+def the_report_says_where_each_part_comes_from():
+    here, there = ({"data": [1], "machine": f"Linux {name}", "day": "2026-01-02"} for name in ("7.3", "7.4"))
+    one = main_of_bench.sources({"rates": here, "loss": here, "sizes": {"data": []}})
+    equal("Linux 7.3, on 2026-01-02. Guests", one[:32])
+    two = main_of_bench.sources({"rates": here, "loss": there})
+    for line in ("Of the parts rates: Linux 7.3, on 2026-01-02.", "Of the parts loss: Linux 7.4, on 2026-01-02. "):
+        lib.require(line in two, two)
+
+
+def a_reason_is_given_only_where_it_holds():
+    def why(metric, wholes=(), workload="rx-lone-60", cpus=1):
+        return report.why({"workload": workload, "subject": "rtl8139_rs", "metric": metric, "cpus": cpus}, wholes)
+
+    lib.require("each of which is steady" in why("own_instructions"), "steady")
+    equal("the whole path differs, see there", why("own_instructions", {("rx-lone-60", "rtl8139_rs")}))
+    lib.require("two CPUs" in why("interrupts", workload="rx-batch-60", cpus=2), "two CPUs")
+    equal("not known", why("interrupts", cpus=2))
+
+
 def the_report_says_what_was_found():
     text = "".join(report.markdown(*made_up()))
     for line in ("| rx-lone-60 | 3 (2 + 1), 1 | 12 (8 + 4), 4 | stalled |",
                  "| rx-lone-60 | 1500 | 500 | 33 % | -400 against 8139cp |  |",
                  "| sendmsg-60 | 3000 | 500 | 17 % | 200 against af_packet |  |",
-                 "| tcp-send | rtl8139_rs | 8139cp | 1.25 (1.10 to 1.40) | bytes_per_second |",
+                 "| tcp-send | rtl8139_rs | 8139cp | 1.25 (1.10 to 1.40) | bytes_per_second |  |",
+                 "| tcp-send | rtl8139_rs | 8139too | stalled 8139too | bytes_per_second |  |",
+                 "inf (0.00 to inf) | p50 | nothing in 3 rounds of af_packet |",
                  "| receive-60 | rtl8139_rs 1.0 % of 1000 | 8139cp 20.0 % of 1000 | 8139too dead |"):
         if line not in text:
             lib.diag(text)
@@ -370,14 +438,17 @@ def nothing_measured_is_no_report_of_zeroes():
 def main():
     for function in (
             a_ratio_is_the_median_of_pairs, the_interval_is_that_of_the_binomial_distribution,
-            less_time_is_a_ratio_above_one, rounds_in_which_nothing_came_are_left_out,
+            less_time_is_a_ratio_above_one, rounds_in_which_nothing_came_count,
             rounds_in_which_nothing_came_are_named, a_stalled_driver_has_no_ratio,
             a_driver_that_stalls_is_told_from_one_that_is_dead, a_round_in_which_nothing_came_is_no_stall, two_runs_are_compared, own_shares_are_differences,
+            a_null_driver_that_stalls_leaves_no_own_share,
             the_least_round_counts, growth_within_the_margin_is_accepted, only_ours_is_judged,
             differences_may_grow_by_some_instructions, a_baseline_is_one, what_stalls_now_is_worse,
             a_part_that_did_not_run_is_not_missed, one_boot_is_enough_if_nothing_stalls,
             what_stalls_has_a_row_and_the_rest_goes_on, the_last_one_can_stall_too,
-            a_broken_measurement_is_no_stall, jobs_are_grouped_by_subject,
+            a_broken_measurement_is_no_stall, a_part_that_fails_does_not_end_the_others,
+            what_the_kernel_says_meanwhile_is_told, jobs_are_grouped_by_subject,
+            the_report_says_where_each_part_comes_from, a_reason_is_given_only_where_it_holds,
             the_report_says_what_was_found, the_page_stands_alone,
             nothing_measured_is_no_report_of_zeroes):
         lib.case(function)

@@ -167,7 +167,7 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 16
+ktap_set_plan 18
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -175,12 +175,15 @@ check "Ctrl-C ends a command in the root" ends_in_the_root INT 130
 check "so does SIGTERM" ends_in_the_root TERM 143
 check "so does SIGKILL" ends_in_the_root KILL 137
 check "Ctrl-C ends a VM" ends_in_the_vm INT 130
+check "so does SIGTERM, too" ends_in_the_vm TERM 143
 check "so does SIGKILL, too" ends_in_the_vm KILL 137
 check "two VMs run at once" two_vms
 check "a guest that crashes ends the run" says 'sysrq triggered crash' 254 \
 	vm -- 'echo c >/proc/sysrq-trigger; sleep 1000'
 check "what the kernel says after the command is judged" says 'WARNING: on the way down' 250 \
 	vm -- 'printf "rpacket: end of the command\n" >/dev/kmsg; echo "WARNING: on the way down" >/dev/kmsg'
+check "a guest that does not go off is no success" says 'does not go off' 253 \
+	vm -- 'insmod $RPACKET_MODULES-tests/defect.ko kind=no-end'
 check "a guest that hangs ends the run, and it says where" says 'no sign of life.*CPUs in .*halt' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "a defect of QEMU's is told from one of the guest" qemu_ends_itself

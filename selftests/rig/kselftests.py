@@ -91,6 +91,24 @@ def titles_go_on():
               seen)  # fmt: skip
 
 
+def a_script_that_stops_early_is_no_pass():
+    """Whatever has failed before, as expected or not."""
+    for lines, status in ((["title: one", "title: two", "failed: 3", "status 1"], 1), (["title: one"], 0)):
+        found = read("test", lines, status, titles=True)
+        lib.equal(("runs to its end", "fail"), (found[-1].name, found[-1].result))
+
+
+def a_line_that_no_case_fits_is_named(expectations):
+    def unmet(*cases, kernel="stock"):
+        return expectations.unmet("psock", cases, "af_rpacket", kernel)
+
+    lib.equal([], unmet("raw", "ring"))
+    lib.equal(["ring"], unmet("raw"))
+    lib.equal(["*"], unmet("ring", kernel="debug"), "the first line that fits counts")
+    lib.equal(["ring"], unmet("all of it", kernel="rt"))
+    lib.equal([], expectations.unmet("psock", [], "8139cp", "stock"), "another subject")
+
+
 def verdict(expectations, test, case, kernel, result, expected):
     word, _ = expectations.verdict(test, Result(case, result), "af_rpacket", kernel)
     lib.equal(expected, word, "verdict")
@@ -166,6 +184,8 @@ def main():
     for test, case, kernel, result, expected in VERDICTS:
         lib.case(verdict, expectations, test, case, kernel, result, expected,
                  name=f"verdict: {test} {case}, {kernel}: {result}")  # fmt: skip
+    lib.case(a_script_that_stops_early_is_no_pass)
+    lib.case(a_line_that_no_case_fits_is_named, expectations)
     lib.case(a_bad_list_is_refused)
     lib.case(the_list_is_about_tests_that_are_run)
     lib.case(a_few_are_in_every_run)

@@ -88,7 +88,21 @@ def the_head_says_where():
             lib.require(head.runs(head.kernels[0], full=True), f"{line}: all tests are in the full run")
 
 
+def a_head_that_nobody_understands_is_refused():
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/rig")
+        for line in ("# kernels: stok", "# debug: choosen", "# tiemout: 9", "# timeout: long", "# ruins: y"):
+            with open(f"{folder}/rig/test.py", "w", encoding="utf-8") as file:
+                file.write(f"#!/usr/bin/env python3\n{line}\n")
+            try:
+                heads.read(file.name)
+            except ValueError:
+                continue
+            raise lib.Failure(f"{line} is taken")
+
+
 def main():
+    lib.case(a_head_that_nobody_understands_is_refused)
     lib.case(the_head_says_where, name="the head of a test says where it runs")
     for name, *rest in CASES:
         lib.case(verdict, *rest, name=name)

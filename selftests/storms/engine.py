@@ -290,6 +290,8 @@ class Storm:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid:
                 actor = self.pids.pop(pid)
+                # Its reason may have come only now.
+                self.complaints()
                 raise lib.Failure(f"seed {self.seed}: {actor.name} ended by itself, status {status:#x}")
 
     def wait_for_all(self):

@@ -152,7 +152,7 @@ class Harbour(Wire):
 
 @contextlib.contextmanager
 def faults(wanted, probability=2):
-    """Of the allocations on the way through our modules that may wait, so many percent fail."""
+    """Of the allocations of tasks on the way through af_rpacket, so many percent fail."""
     if not wanted:
         yield
         return

@@ -57,25 +57,27 @@ def reason_of(said):
 
 
 def by_titles(lines):
-    """What go_on.sh makes of a script: a title for each case, and which ones failed."""
-    found, said = [], []
+    """What go_on.sh makes of a script: a title for each case, and which ones failed; and whether it came
+    to the last one, by which it says so."""
+    found, said, ended = [], [], False
     for line in lines:
         if line.startswith("title: "):
-            said = []
-            if not line.startswith("title: OK."):
+            said, ended = [], line.startswith("title: OK.")
+            if not ended:
                 found.append(Result(line.removeprefix("title: "), "pass"))
         elif line.startswith("failed: ") and found:
             found[-1].result = "fail"
             found[-1].reason = reason_of(said) or line.removeprefix("failed: ")
         else:
             said.append(line)
-    return found
+    return found, ended
 
 
 def read(name, lines, status, titles=False):
     """The results of a test that said this and ended so (None: it was ended)."""
+    ended = True
     if titles:
-        found, planned = by_titles(lines), None
+        (found, ended), planned = by_titles(lines), None
     else:
         found, planned, said = [], None, []
         for line in lines:
@@ -93,6 +95,8 @@ def read(name, lines, status, titles=False):
         return [*found, Result("ends in time", "fail", last)]
     if planned and planned > len(found):
         return [*found, Result("runs to its end", "fail", f"{len(found)} of {planned}: {last}")]
+    if not ended and not died(status):
+        return [*found, Result("runs to its end", "fail", f"status {status}: {last}")]
     kinds = {result.result for result in found}
     if died(status) or found and status not in (0, SKIPPED) and "fail" not in kinds:
         return [*found, Result("exit status", "fail", f"{status}: {last}")]
@@ -130,15 +134,26 @@ class Expectations:
             if len(row) != len(self.COLUMNS) or row[3] not in ("fail", "skip", "xfail") or not row[4]:
                 raise ValueError(f"{path}: {row}")
 
+    def row_of(self, test, case, subject, kernel):
+        asked = (f"{test}: {case}", subject, kernel)
+        for row in self.rows:
+            if case in OF_THE_WHOLE and not row[0].endswith(f": {case}"):
+                continue
+            if all(map(fnmatch.fnmatchcase, asked, row)):
+                return row
+        return None
+
     def of(self, test, case, subject, kernel):
         """(expected, why)"""
-        asked = (f"{test}: {case}", subject, kernel)
-        for *patterns, expected, why in self.rows:
-            if case in OF_THE_WHOLE and not patterns[0].endswith(f": {case}"):
-                continue
-            if all(map(fnmatch.fnmatchcase, asked, patterns)):
-                return expected, why
-        return "pass", ""
+        row = self.row_of(test, case, subject, kernel)
+        return row[3:] if row else ("pass", "")
+
+    def unmet(self, test, cases, subject, kernel):
+        """The lines about this test for which no case has come: it ended early, or they are out of date."""
+        about = {row for row in self.rows if row[0].startswith(f"{test}: ")
+                 and all(map(fnmatch.fnmatchcase, (subject, kernel), row[1:3]))}
+        met = {self.row_of(test, case, subject, kernel) for case in cases}
+        return sorted(row[0].removeprefix(f"{test}: ") for row in about - met)
 
     def verdict(self, test, result, subject, kernel):
         """(word, text): ok, skip, xfail (as expected, not passed), or fail, with what there is to say."""

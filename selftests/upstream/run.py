@@ -245,6 +245,9 @@ def report(test, found, lines):
         else:
             lib.fail(name, text)
             surprised = True
+    for pattern in expectations.unmet(test.name, [result.name for result in found], SUBJECT, lib.KERNEL) if OURS else ():
+        lib.fail(f"has a case {pattern}", "expected.csv has it; did the test end early?")
+        surprised = True
     if surprised:
         lib.diag("\n".join(lines[-40:]))
 
