@@ -84,6 +84,8 @@ class Calls:
     def __init__(self, control, module):
         self.control, self.module = control, module
         self.sites, self.reached = {}, set()
+        # Of the calls themselves, each of which a case may reach or not.
+        self.places = fault_sites.Sites(module)
 
     def __enter__(self):
         self.sites, unknown = call_sites.of(self.module)
@@ -129,6 +131,7 @@ class Calls:
                     continue  # Traffic: this time there were fewer.
                 faults += 1
                 self.reached.add(function)
+                self.places.note([module_code.Frame.of(function), *place])
                 name = name_of(result) if result else "0"
                 without += not result
                 if name not in allowed:
@@ -141,16 +144,22 @@ class Calls:
         return f"{faults} calls failed, {without} without an error: {', '.join(names) or 'none'}"
 
     def account(self, unreached):
-        """Which calls were not reached: none but those that have a reason in `unreached`, a list of
-        (regular expression, reason)."""
-        missing, table = [], [(name, "yes", "") for name in sorted(self.reached)]
+        """Which functions of the kernel were not made to fail: none but those that have a reason in
+        `unreached`, a list of (regular expression, reason). Each call of them is in the table."""
+        missing, reasons = [], {}
         for function in sorted(self.sites.keys() - self.reached):
             reason = next((why for pattern, why in unreached if re.fullmatch(pattern, function)), None)
-            lib.diag(f"not reached: {function}: {reason or 'no reason is known'}")
-            table.append((function, "no", reason or "no reason is known"))
+            reasons[function] = reason or "no reason is known"
+            lib.diag(f"not reached: {function}: {reasons[function]}")
             if not reason:
                 missing.append(function)
-        fault_sites.add_to_table(self.module, table)
+        failed, calls = self.places.reached(), [
+            call for call in self.places.calls.values() if call.function in self.sites and not call.tests]
+        fault_sites.add_to_table(self.module, [
+            (call, "yes", "") if call in failed else
+            (call, "no", reasons.get(call.function, "another call of the same function was made to fail"))
+            for call in sorted(calls, key=str)])
+        lib.diag(f"{len(failed.intersection(calls))} of {len(calls)} calls in {self.module} that can fail have failed")
         for pattern, _ in unreached:
             stale = [function for function in self.reached if re.fullmatch(pattern, function)]
             if stale:

@@ -73,15 +73,19 @@ class Sites:
         ways = [call for call in jumps if call.caller == target]
         return ways if len(ways) == 1 else []
 
+    def reached(self):
+        """The calls that a fault has come through."""
+        with open(self.noted.name, encoding="ascii") as noted:
+            places = {(caller, int(offset)) for caller, offset in map(str.split, set(noted))}
+        return {self.calls[place] for place in places if place in self.calls}
+
     def account(self, file, owners):
         """Says which places no fault has come from, and why; fails if there is one that `file` should have
         made fail.
 
         `owners` is a list of (pattern of the caller and the function, file, reason): the first that fits
         says which file makes it fail, None for none, and why. What is not in it is faults.py's."""
-        with open(self.noted.name, encoding="ascii") as noted:
-            reached = {(caller, int(offset)) for caller, offset in map(str.split, set(noted))}
-        reached = {self.calls[place] for place in reached if place in self.calls}
+        reached = self.reached()
         lib.require(reached, "a fault has come from somewhere")
         odd = [str(call) for call in reached if call.frees]
         assert not odd, f"to free memory does not fail: {', '.join(odd)}"
