@@ -4,8 +4,8 @@
 
 usage: selftests/upstream/report.py [TESTS.CSV...]     default: build/results/tests.csv
 
-For Documentation/upstream-tests.md, after `make test-full TESTS=upstream/`. Of the same result in more
-than one file the last one counts.
+For Documentation/upstream-tests.md, after `make test-full TESTS=upstream/`. Of the same test in more than
+one file the last one counts.
 """
 
 import collections
@@ -48,7 +48,7 @@ How to read it:
   expects to fail passes by any error, also by that of an option that is not there.
 * `KSFT_MACHINE_SLOW=yes` is set. What upstream then excuses, or excuses because the device lacks a
   feature, it calls XFAIL. That, and what is skipped, is not passed.
-* A dash: not run. Tests of which nothing was run yet have no row.
+* A dash: not run.
 * A result counts only if the kernel log has no warning and the program really used our family.
 """
 
@@ -57,15 +57,22 @@ def read(paths):
     """{(test, case): {(subject, kernel): (result, reason)}}, in the order of the catalogue."""
     found = collections.defaultdict(dict)
     for path in paths:
+        anew = set()
         with open(path, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row["suite"] != "upstream":
                     continue
                 test, _, case = row["test"].removeprefix("upstream/").partition(": ")
+                where = row["subject"], row["kernel"]
+                if (test, *where) not in anew:
+                    anew.add((test, *where))
+                    for (name, _), outcomes in found.items():
+                        if name == test:
+                            outcomes.pop(where, None)
                 result, reason = row["result"], row["reason"]
                 if reason.startswith(EXCUSED):
                     result, reason = "xfail", reason.removeprefix(EXCUSED)
-                found[test, case][row["subject"], row["kernel"]] = (result, reason)
+                found[test, case][where] = (result, reason)
     order = {test.name: number for number, test in enumerate(catalogue.TESTS)}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0][0], len(order))))
 
@@ -143,6 +150,10 @@ def page(paths):
         yield from lacking(found, subjects, kernels)
         yield ""
     yield "## Not run\n\n| test | why |\n|---|---|"
+    names = {name for name, _ in found}
+    for test in catalogue.TESTS:
+        if test.name not in names:
+            yield f"| {test.name} | not in the results that this page is made of |"
     for name, why in catalogue.NOT_RUN.items():
         yield f"| {name} | {why} |"
 
