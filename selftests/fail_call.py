@@ -83,8 +83,8 @@ class Calls:
 
     def __init__(self, control, module):
         self.control, self.module = control, module
-        self.sites, self.reached = {}, set()
-        # Of the calls themselves, each of which a case may reach or not.
+        self.sites = {}
+        # What was made to fail; cases run in processes of their own.
         self.places = fault_sites.Sites(module)
 
     def __enter__(self):
@@ -130,7 +130,6 @@ class Calls:
                 if not seen[function][1]:
                     continue  # Traffic: this time there were fewer.
                 faults += 1
-                self.reached.add(function)
                 self.places.note([module_code.Frame.of(function), *place])
                 name = name_of(result) if result else "0"
                 without += not result
@@ -144,25 +143,24 @@ class Calls:
         return f"{faults} calls failed, {without} without an error: {', '.join(names) or 'none'}"
 
     def account(self, unreached):
-        """Which functions of the kernel were not made to fail: none but those that have a reason in
-        `unreached`, a list of (regular expression, reason). Each call of them is in the table."""
-        missing, reasons = [], {}
-        for function in sorted(self.sites.keys() - self.reached):
-            reason = next((why for pattern, why in unreached if re.fullmatch(pattern, function)), None)
-            reasons[function] = reason or "no reason is known"
-            lib.diag(f"not reached: {function}: {reasons[function]}")
-            if not reason:
-                missing.append(function)
-        failed, calls = self.places.reached(), [
-            call for call in self.places.calls.values() if call.function in self.sites and not call.tests]
-        fault_sites.add_to_table(self.module, [
-            (call, "yes", "") if call in failed else
-            (call, "no", reasons.get(call.function, "another call of the same function was made to fail"))
-            for call in sorted(calls, key=str)])
+        """Which calls were not made to fail: none but those that have a reason in `unreached`, a list of
+        (regular expression of the function, or of the call in words, reason)."""
+        failed, missing, stale, table = self.places.reached(), [], [], []
+        calls = [call for call in self.places.calls.values()
+                 if call.function in self.sites and not call.tests]
+        for call in sorted(calls, key=str):
+            reason = next((why for pattern, why in unreached if re.fullmatch(pattern, call.function)
+                           or re.fullmatch(pattern, str(call))), None)
+            if call in failed:
+                table.append((call, "yes", ""))
+                stale += [str(call)] if reason else []
+                continue
+            table.append((call, "no", reason or "no reason is known"))
+            lib.diag("not reached: {}: {}".format(call, table[-1][2]))
+            missing += [] if reason else [str(call)]
+        fault_sites.add_to_table(self.module, table)
         lib.diag(f"{len(failed.intersection(calls))} of {len(calls)} calls in {self.module} that can fail have failed")
-        for pattern, _ in unreached:
-            stale = [function for function in self.reached if re.fullmatch(pattern, function)]
-            if stale:
-                lib.diag(f"reached, although a reason says why not: {', '.join(stale)}")
+        if stale:
+            lib.diag(f"reached, although a reason says why not: {', '.join(stale)}")
         if missing:
-            raise lib.Failure("not reached: " + ", ".join(missing))
+            raise lib.Failure("not reached: " + "; ".join(missing))
