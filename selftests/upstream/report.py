@@ -115,7 +115,7 @@ def lacking(found, subjects, kernels):
             result, reason = outcomes.get((subjects[0], kernel), ("pass", ""))
             if result == "pass":
                 continue
-            _, why = expectations.of(test, case, subjects[0], kernel)
+            *_, why = expectations.of(test, case, subjects[0], kernel)
             theirs = "; ".join(f"{other}: {outcomes[other, kernel][0]}" for other in subjects[1:]
                                if (other, kernel) in outcomes)  # fmt: skip
             # The reason of an expected failure begins with that line's words.
