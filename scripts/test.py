@@ -189,7 +189,7 @@ def vm_tests(kernel, chosen, compare):
             if head.runs(kernel, chosen) and wanted(f"{folder}/{name}"):
                 for subject in head.subjects if compare else head.subjects[:1]:
                     yield file, subject
-    for file, subject in catalogue.chosen(wanted):
+    for file, subject in catalogue.chosen(wanted, compare):
         if heads.read(file).runs(kernel, chosen):
             yield file, subject
 

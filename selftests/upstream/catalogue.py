@@ -139,11 +139,11 @@ def test_of(path):
     return next((test for test in TESTS if test.name == name), None) if name != path else None
 
 
-def chosen(wanted):
+def chosen(wanted, compare):
     """(path, subject) of the tests that were chosen by name, for the runner: a few of them on our modules,
-    or, in a full run, all of them, the C originals beside ours."""
+    or all of them in a full run, where the C originals are beside ours if they are to be compared."""
     full = bool(os.environ.get("RPACKET_FULL"))
     for test in TESTS:
         if wanted(f"upstream/{test.name}") and (full or test.short):
-            for subject in test.subjects if full else test.subjects[:1]:
+            for subject in test.subjects if full and compare else test.subjects[:1]:
                 yield PREFIX + test.name, subject

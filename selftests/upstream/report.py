@@ -48,7 +48,7 @@ How to read it:
   expects to fail passes by any error, also by that of an option that is not there.
 * `KSFT_MACHINE_SLOW=yes` is set. What upstream then excuses, or excuses because the device lacks a
   feature, it calls XFAIL. That, and what is skipped, is not passed.
-* A dash: not run.
+* A dash: not run. The C originals run on stock alone.
 * A result counts only if the kernel log has no warning and the program really used our family.
 """
 
