@@ -323,7 +323,7 @@ def watch(process, guest, options):
             return PANIC, "the guest's kernel crashed"
         if guest.status is not None and ended:
             return guest.status, None
-        if guest.status is not None and now - guest.ended > options.silence:
+        if guest.status is not None and now - guest.ended > options.silence / 2:
             # After a failure there may be a reason for that.
             return (guest.status, None) if guest.status else stuck(guest, "the guest does not go off")
         if ended:
