@@ -130,7 +130,7 @@ class Calls:
                 if not seen[function][1]:
                     continue  # Traffic: this time there were fewer.
                 faults += 1
-                self.places.note([module_code.Frame.of(function), *place])
+                self.places.note(place)
                 name = name_of(result) if result else "0"
                 without += not result
                 if name not in allowed:

@@ -150,7 +150,7 @@ def without_plumbing(functions):
 
 def is_copy(place):
     """Whether what failed is an access to user memory, which is EFAULT."""
-    return any(COPY.match(frame) for frame in place[:3])
+    return any(COPY.match(frame) for frame in place[:4])
 
 
 class Verdicts:

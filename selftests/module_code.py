@@ -17,13 +17,6 @@ class Frame(str):
     name, module, offset = "", "", 0
 
     @classmethod
-    def of(cls, function):
-        """The entry of a function of the kernel."""
-        frame = cls(function)
-        frame.name = function
-        return frame
-
-    @classmethod
     def parse(cls, text):
         """What the kernel prints of an address: `name+0x12/0x34 [module]`; None if it is no function."""
         match = re.match(r" *([^\s+]+)\+0x([0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?", text)

@@ -98,25 +98,29 @@ static bool in_module(const struct site *site, unsigned long address)
 	return len >= end && !strcmp(name + len - end, site->module);
 }
 
-/* The return addresses up the stack from the probed function; how many. */
+/* The probed function, and the return addresses up the stack from it; how many. */
 static unsigned int callers(const struct site *site, struct pt_regs *regs, unsigned long *entries)
 {
 	unsigned long behind = instruction_pointer(regs);
 	struct unwind_state state;
-	unsigned int count = 0;
+	unsigned int count = 0, frame;
 
 	/*
 	 * A probe comes with the address behind its breakpoint. That can be the second instruction,
 	 * where the stack looks different from what it is now.
 	 */
 	instruction_pointer_set(regs, (unsigned long)site->probe.addr);
+	entries[count++] = instruction_pointer(regs);
+	/* Frame pointers do not tell who has called: the function has no frame yet. */
+	entries[count++] = *(unsigned long *)kernel_stack_pointer(regs);
 	unwind_start(&state, current, regs, NULL);
-	while (!unwind_done(&state) && count < DEPTH) {
+	for (frame = 0; !unwind_done(&state) && count < DEPTH; frame++) {
 		unsigned long address = unwind_get_return_address(&state);
 
 		if (!address)
 			break;
-		entries[count++] = address;
+		if (frame > 1 || address != entries[frame])
+			entries[count++] = address;
 		unwind_next_frame(&state);
 	}
 	instruction_pointer_set(regs, behind);
@@ -147,8 +151,10 @@ static void record(const unsigned long *entries, unsigned int count)
 
 	if (atomic_cmpxchg(&recorded, 0, 1))
 		return;
+	/* The first is where the function begins, the others are behind a call. */
 	for (i = 0; i < count; i++)
-		used += scnprintf(place + used, sizeof(place) - used, " %pB\n", (void *)entries[i]);
+		used += scnprintf(place + used, sizeof(place) - used, i ? " %pB\n" : " %pS\n",
+				  (void *)entries[i]);
 }
 
 /* Whether the kernel's fail-nth makes the next call fail that it counts. */
