@@ -65,7 +65,7 @@ help:
 	@echo 'make bench            ours against the C originals: accesses, instructions, rates, loss, sizes; a'
 	@echo '                      report with pictures; BASELINE=file compares with an earlier counts.csv'
 	@echo 'make soak             storms of everything for MINUTES=n (15), memory and references over time,'
-	@echo '                      which must stay flat; KERNEL= picks; writes build/soak/report.html'
+	@echo '                      which must stay flat; KERNEL=stock|debug; writes build/soak/report.html'
 	@echo 'make clean            delete what was built; make distclean: the cached root and kernels too'
 	@echo
 	@echo 'The build root and kernels are kept in $${RPACKET_CACHE:-~/.cache/rpacket}; V=1 shows all output.'

@@ -3,6 +3,7 @@
 """Runs test suites and makes one account of them (scripts/test says how). Runs itself in the build root.
 
 usage: test.py [--compare] [--first] [--last] host|rig|KERNEL[:chosen|:unmade]...
+       test.py --picks NAME       exit status 0 if TESTS picks the test of this name, 1 if not
 
 host is cargo's tests, rig what came of those outside of the build root, KERNEL:unmade a failure since that
 kernel could not be made. --first begins the account anew, --last ends it; --compare runs the C originals
@@ -52,7 +53,8 @@ def pattern():
     try:
         return re.compile(os.environ.get("TESTS") or "")
     except re.error as error:
-        sys.exit(f"rpacket: error: TESTS is no regular expression: {error}")
+        print(f"rpacket: error: TESTS is no regular expression: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 PATTERN = pattern()
@@ -386,8 +388,11 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
     for option in ("--compare", "--first", "--last"):
         parser.add_argument(option, action="store_true")
-    parser.add_argument("parts", nargs="+")
+    parser.add_argument("--picks")
+    parser.add_argument("parts", nargs="*")
     args = parser.parse_args()
+    if args.picks:
+        return 0 if wanted(args.picks) else 1
     parts = [part.partition(":") for part in args.parts]
     if {name for name, *_ in parts} - {"host", "rig", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen", "unmade"}:
         parser.error("no such part")

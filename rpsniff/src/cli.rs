@@ -27,7 +27,7 @@ pub struct Cli {
 
     /// Socket family: rpacket, rpacket:NUMBER or packet
     ///
-    /// Without a NUMBER, rpacket takes that of the loaded module, or 25.
+    /// Without a NUMBER, rpacket is 25, which the module takes if it is not told another one.
     #[arg(long, value_name = "FAMILY", default_value = "rpacket")]
     pub family: Family,
 

@@ -2,34 +2,26 @@
 
 //! The socket family that a capture goes through.
 
-use std::{fmt, fs, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// The family number that af_rpacket takes if it is not told another.
 pub const DEFAULT_RPACKET: u16 = 25;
-
-/// Where the loaded module shows the number that it took.
-const PARAMETER: &str = "/sys/module/af_rpacket/parameters/family";
 
 /// A socket family with the interface of `packet(7)`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Family {
     /// The kernel's own, `AF_PACKET`.
     Packet,
-    /// That of af_rpacket.ko, by number if the user gave one.
-    Rpacket(Option<u16>),
+    /// That of af_rpacket.ko, by its number.
+    Rpacket(u16),
 }
 
 impl Family {
-    /// The number for `socket(2)`: what the user gave, else what the loaded module took, else
-    /// the module's default.
+    /// The number for `socket(2)`.
     pub fn number(self) -> u16 {
         match self {
             Self::Packet => libc::AF_PACKET as u16,
-            Self::Rpacket(Some(number)) => number,
-            Self::Rpacket(None) => fs::read_to_string(PARAMETER)
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
-                .unwrap_or(DEFAULT_RPACKET),
+            Self::Rpacket(number) => number,
         }
     }
 }
@@ -49,13 +41,13 @@ impl FromStr for Family {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "packet" => Ok(Self::Packet),
-            None if text == "rpacket" => Ok(Self::Rpacket(None)),
+            None if text == "rpacket" => Ok(Self::Rpacket(DEFAULT_RPACKET)),
             Some(("rpacket", number)) => number
                 .parse()
                 .ok()
                 // The highest number below AF_MAX of the kernel that the module is for.
                 .filter(|number| (1..=45).contains(number))
-                .map(|number| Self::Rpacket(Some(number)))
+                .map(Self::Rpacket)
                 .ok_or_else(|| format!("{number} is not a socket family from 1 to 45")),
             _ => Err("expected packet, rpacket or rpacket:NUMBER".to_owned()),
         }

@@ -57,8 +57,8 @@ pub enum Error {
     },
     /// `EAFNOSUPPORT` for our family.
     #[error(
-        "socket family {0} is not there: load af_rpacket.ko (with its parameter family={0}), or \
-         use --family packet"
+        "socket family {0} is not there: load af_rpacket.ko; if it was loaded with another number, \
+         name that by --family rpacket:NUMBER; or use --family packet"
     )]
     NoFamily(u16),
     /// `EAFNOSUPPORT` for the kernel's own family.

@@ -23,7 +23,7 @@ import path
 from path import FAMILY, Capture
 import cases
 from frames import ETH_P_TEST, Tap, flood, frame
-from nic import SLOW, Port, lib, load, loaded, run, wait_for, write
+from nic import SLOW, Port, inside, lib, load, loaded, run, wait_for, write
 
 ENETDOWN = 100
 
@@ -195,7 +195,27 @@ def the_family_cannot_be_unloaded_while_in_use(wire):
     wire.up()
 
 
+def the_sniffer_finds_the_family_by_its_number(wire):
+    """The module with another number than 25: told that, rpsniff captures; not told, it says what to do."""
+    if not path.OURS:
+        raise lib.Skip("AF_PACKET has one number")
+    subprocess.run(["rmmod", "af_rpacket"], check=True)
+    try:
+        load("af_rpacket", "family=31")
+        with traffic(wire), inside(wire.dut.netns):
+            refused, captured = (
+                subprocess.run(["rpsniff", *words, "-n", "-c", "5", "-i", wire.dut.name, "ether proto 0x88b5"],
+                               capture_output=True, text=True, check=False, timeout=20 * SLOW)
+                for words in ([], ["--family", "rpacket:31"]))
+        assert refused.returncode == 1 and "--family rpacket:NUMBER" in refused.stderr, refused.stderr
+        assert captured.returncode == 0 and len(captured.stdout.splitlines()) == 5, captured.stderr
+    finally:
+        subprocess.run(["rmmod", "af_rpacket"], check=False)
+        load("af_rpacket")
+
+
 if __name__ == "__main__":
     cases.main(the_driver_is_unloaded, the_card_is_unbound, the_card_is_removed_from_the_bus,
                the_interface_goes_down_and_up, the_sniffer_sees_the_card_go,
-               the_family_cannot_be_unloaded_while_in_use, wire=path.Path)
+               the_family_cannot_be_unloaded_while_in_use, the_sniffer_finds_the_family_by_its_number,
+               wire=path.Path)

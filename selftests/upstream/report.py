@@ -158,5 +158,15 @@ def page(paths):
         yield f"| {name} | {why} |"
 
 
+def main():
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        return
+    try:
+        print("\n".join(page(sys.argv[1:] or [f"{TREE}/build/results/tests.csv"])))
+    except FileNotFoundError as error:
+        sys.exit(f"rpacket: error: no {error.filename}: run make test-full TESTS=upstream/ first")
+
+
 if __name__ == "__main__":
-    print("\n".join(page(sys.argv[1:] or [f"{TREE}/build/results/tests.csv"])))
+    main()
