@@ -56,7 +56,7 @@ TOLERATED = (
     (r"netlink_trim", "a message of netlink goes out in the memory that it has, which is more than it needs"),
     (r"rtmsg_\w+|\w+_notify_devconf|inet6_\w+_notify|nlmsg_notify|netlink_broadcast",
      "a notification by netlink is lost, and its listeners are told so"),
-    (r"sysfs_create_(file_ns|groups) < bus_add_driver",
+    (r"sysfs_create_(file_ns|groups) < (driver_(create_file|add_groups) < )?bus_add_driver",
      "the driver core registers a driver also without its files in sysfs, and says so in the log"),
     (r"kasprintf < module_remove_driver", "the link from the module to its driver goes with the module's folder"),
     (r"acpi_pci_irq_(find_prt_entry|lookup)",
