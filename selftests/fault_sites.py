@@ -50,6 +50,8 @@ class Sites:
         at = next((i for i, frame in enumerate(place) if frame.module == self.module), None)
         if at is None:
             return []
+        if place[at].name not in module_code.reached(self.module):
+            raise lib.Failure(f"{place[at].name} has been called, and nothing is known to refer to it")
         call = self.calls.get((place[at].name, place[at].offset))
         inside = place[at - 1].name if at else ""
         found = [call] if call else self.jumps(place[at], inside)

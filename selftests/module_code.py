@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which calls of the kernel are in the code of a module, and which of them a stack goes through."""
+import bisect
 import dataclasses
 import functools
 import re
@@ -9,6 +10,10 @@ import lib
 
 # By what is in their names: functions that only the KUnit tests of the layer call, and the layer for them.
 TESTS = re.compile(r"12socket_kunit|1[24]driver_(kunit|probe|example)")
+
+
+# The sections whose references to a function mean that it may be called.
+DATA = re.compile(r"\.(data|rodata|init|exit)|__param|\.gnu\.linkonce|\.kunit")
 
 
 class Frame(str):
@@ -64,23 +69,75 @@ def _frees(function, before):
     return False
 
 
+@functools.cache
+def _objdump(module, *options):
+    done = subprocess.run(["objdump", *options, f"{lib.MODULES}/{module}.ko"], check=True,
+                          capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def _disassembly(module):
+    return _objdump(module, "-dr", "--no-show-raw-insn")
+
+
+@functools.cache
+def reached(module):
+    """The functions of a module that something refers to: data, or a function of which the same holds. Of the
+    others, the code is in their callers: what is left is a copy that nothing calls."""
+    begins, uses, section, caller = {}, {}, "", ""
+    for line in _disassembly(module):
+        if match := re.match(r"Disassembly of section (\S+):$", line):
+            section = match[1]
+        elif match := re.match(r"([0-9a-f]+) <(.+)>:$", line):
+            caller = match[2]
+            begins[section, int(match[1], 16)] = caller
+        elif match := re.search(r"<([^>+]+)>$", line):
+            uses.setdefault(caller, set()).add(match[1])
+        elif target := _target(line):
+            uses.setdefault(caller, set()).add(target)
+    roots = {"init_module", "cleanup_module"}
+    for line in _objdump(module, "-r"):
+        if match := re.match(r"RELOCATION RECORDS FOR \[(.*)\]", line):
+            section = match[1]
+        # Tables about the code, for unwinding and patching, refer to all of it.
+        elif DATA.match(section) and (target := _target(line)):
+            roots.add(target)
+    found, left = set(), list(roots)
+    while left:
+        target = left.pop()
+        # A function without a symbol of its own in the table is a place in a section.
+        name = begins.get(target, target)
+        if name not in found:
+            found.add(name)
+            left += uses.get(name, ())
+    return found
+
+
+def _target(line):
+    """What a relocation refers to: a symbol, or (section, place)."""
+    match = re.search(r"R_X86_64_(\w+)\s+(\S+?)([-+]0x[0-9a-f]+)?\s*$", line)
+    if not match:
+        return None
+    kind, name, distance = match.groups()
+    # From the end of the instruction, which is four bytes further.
+    place = int(distance or "0", 16) + (4 if kind in ("PC32", "PLT32") else 0)
+    return (name, place) if name.startswith(".") else name
+
+
 def calls(module, inner=False):
     """The calls of functions of the kernel that are in a module's file; with `inner` also those of the
     module's own functions that another object of it has."""
-    path = f"{lib.MODULES}/{module}.ko"
-    done = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", path], check=True,
-                          capture_output=True, text=True)
-    imported, found = set(imports(module)), []
+    imported, found, alive = set(imports(module)), [], reached(module)
     if inner:
         imported |= own(module)
     caller, begin, instructions = "", 0, []
-    for line in done.stdout.splitlines():
+    for line in _disassembly(module):
         if match := re.match(r"([0-9a-f]+) <(.+)>:$", line):
             caller, begin, instructions = match[2], int(match[1], 16), []
         elif match := re.match(r"\s+([0-9a-f]+): R_X86_64_(?:PLT32|PC32)\s+(\S+)-0x4$", line):
             # A reference to data has another distance to the end of the instruction, or is not of these.
             kind = instructions[-1].split()[0] if instructions else ""
-            if match[2] in imported and re.match(r"call|j", kind):
+            if match[2] in imported and re.match(r"call|j", kind) and caller in alive:
                 found.append(Call(caller, int(match[1], 16) + 4 - begin, match[2], kind != "call",
                                   _frees(match[2], instructions[:-1]), bool(TESTS.search(caller))))
         elif match := re.match(r"\s+[0-9a-f]+:\t(.+?)\s*(?:[#<].*)?$", line):

@@ -24,8 +24,6 @@ IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
 # Which file makes an allocation fail (fault_sites.py), if it is not faults.py.
 OWNERS = [
     ("start_xmit|skb_tstamp_tx|napi_alloc_skb", "softirq_faults.py", "what is sent, and what arrives"),
-    ("Registration>::shared.*request_threaded_irq", None,
-     "a copy that nothing calls: the code is in its caller"),
     ("Vec.*krealloc", None, "only the tests of the layer have such a list"),
 ]
 OTHER_MAC, OTHER_MTU, USUAL_MTU = b"\x02\0\0\0\0\x77", 1400, 1500

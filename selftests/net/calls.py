@@ -33,8 +33,8 @@ UNREACHED = [
     ("skb_copy_bits", "who sends or receives a VLAN tag has it in the linear part of the packet"),
     ("__dev_get_by_index", "a membership that is given back: a device that is there cannot be missed"),
     ("_copy_from_iter", "a whole frame is copied by another function"),
-    (r".*>::leave_device\+\w+, dev_set_(promiscuity|allmulti)", "what is given back cannot be refused"),
-    ("request_threaded_irq", "the layer has it for drivers, and is compiled into both modules"),
+    (r".*>::(leave|leave_device|device_event)\+\w+, dev_set_(promiscuity|allmulti)",
+     "what is given back cannot be refused"),
 ]
 
 

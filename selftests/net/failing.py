@@ -26,11 +26,9 @@ TX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 4
 OWNERS = [
     ("receive_callback|rnet_helper_packet_take", "softirq_faults.py", "the family's hook"),
     ("__pskb_pull_tail", None, "four bytes more have room in the packet; calls.py has the call itself fail"),
-    ("request_threaded_irq|skb_tstamp_tx", None,
-     "the layer has it for drivers, and is compiled into both modules"),
+    ("skb_tstamp_tx", None, "the layer has it for drivers, and is compiled into both modules"),
     ("proto_register", None, "it allocates nothing for sockets that come from kmalloc()"),
     ("device_event.*dev_set", None, "of a device that goes away nothing is announced any more"),
-    ("Ioctl>::reply", None, "a copy that nothing calls: the code is in its caller"),
     ("put_cmsg", None, "it writes to user memory where no faults are made; calls.py has the call itself fail"),
 ]
 
