@@ -19,6 +19,8 @@ GUILTY = re.compile(
 )
 # What the first process of the VM writes there: it misses programs that it does not need.
 OF_INIT = re.compile(r"^\[ *[\d.]+\] virtme-ng-init: ")
+# What the debug kernel says of its own instruments when it boots.
+AT_BOOT = re.compile(r"DMA-API: (preallocated|debugging enabled)|kmemleak: Kernel memory leak detector")
 # What the runner writes there when it begins with a test.
 BEGIN = "rpacket: begin "
 
