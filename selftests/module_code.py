@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which calls of the kernel are in the code of a module, and which of them a stack goes through."""
-import bisect
 import dataclasses
 import functools
 import re
