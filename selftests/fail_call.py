@@ -155,9 +155,10 @@ class Calls:
                 table.append((call, "yes", ""))
                 stale += [str(call)] if reason else []
                 continue
-            table.append((call, "no", reason or "no reason is known"))
-            lib.diag("not reached: {}: {}".format(call, table[-1][2]))
             missing += [] if reason else [str(call)]
+            reason = reason or "no reason is known"
+            lib.diag(f"not reached: {call}: {reason}")
+            table.append((call, "no", reason))
         fault_sites.add_to_table(self.module, table)
         lib.diag(f"{len(failed.intersection(calls))} of {len(calls)} calls in {self.module} that can fail have failed")
         if stale:

@@ -29,7 +29,7 @@ TABLE, COLUMNS = "fault-sites.csv", ("module", "tests", "kernel", "place", "fail
 
 def add_to_table(module, rows):
     """Adds what the running test has found: (place, failed, why not)."""
-    tests = os.path.join(os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0]))), os.path.basename(sys.argv[0]))
+    tests = "/".join(os.path.abspath(sys.argv[0]).split("/")[-2:])
     lib.add_to_table(TABLE, COLUMNS, [(module, tests, lib.KERNEL, *row) for row in rows])
 
 
