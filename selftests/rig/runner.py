@@ -17,6 +17,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import heads
 import lib
+from kernel_log import AT_BOOT, guilty_lines
 from inner import verdict
 
 GOOD = "echo 1..1\necho 'ok 1 it works'\n"
@@ -101,7 +102,18 @@ def a_head_that_nobody_understands_is_refused():
             raise lib.Failure(f"{line} is taken")
 
 
+def what_a_boot_says_is_told_from_a_complaint():
+    """Of the log before the first test: what instruments and init say of themselves is none."""
+    usual = ["[    1.783208] DMA-API: preallocated 65536 debug entries",
+             "[    2.042346] kmemleak: Kernel memory leak detector initialized (mem pool available: 39034)",
+             "[    5.026680] virtme-ng-init: WARNING: failed to run: systemd-tmpfiles"]
+    lib.equal([], guilty_lines(usual, AT_BOOT))
+    for line in ("[    3.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1", "[    3.0] DMA-API: device driver frees"):
+        lib.equal(line, guilty_lines([*usual, line], AT_BOOT)[-1])
+
+
 def main():
+    lib.case(what_a_boot_says_is_told_from_a_complaint)
     lib.case(a_head_that_nobody_understands_is_refused)
     lib.case(the_head_says_where, name="the head of a test says where it runs")
     for name, *rest in CASES:
