@@ -28,24 +28,24 @@ def read(path):
 
 def part_of(metric):
     """Which part of the measurements a metric belongs to: what was not run cannot be missed."""
-    return "instructions" if metric in ("guest_instructions", *DERIVED) else "registers"
+    return "instructions" if metric.endswith("_instructions") else "registers"
 
 
 def worse(before, rows):
     """What of ours has grown beyond the margin, or is missing though its part ran, as lines of text."""
     now = {key_of(row): float(row["value"]) for row in rows}
-    parts = {part_of(metric) for _, _, _, metric in now if metric != "stalled"}
+    parts = {part_of(metric) for _, _, _, metric in now if not metric.startswith("stalled")}
     for key, value in now.items():
         workload, subject, cpus, metric = key
         if subject not in OURS:
             continue
         slack = OWN_SLACK if metric in DERIVED else SLACK
-        if metric == "stalled":
+        if metric.startswith("stalled"):
             if key not in before:
                 yield f"{subject} has stalled in {workload}, {cpus} CPUs"
         elif key in before and value > before[key] * (1 + MARGIN) + slack:
             yield f"{workload} {metric}, {cpus} CPUs: {before[key]} before, {value} now"
     for key in before:
         workload, subject, cpus, metric = key
-        if subject in OURS and metric != "stalled" and key not in now and part_of(metric) in parts:
+        if subject in OURS and not metric.startswith("stalled") and key not in now and part_of(metric) in parts:
             yield f"{workload} {metric}, {cpus} CPUs: counted before, missing now"

@@ -8,7 +8,12 @@ DRIVERS = ("rtl8139_rs", "8139cp", "8139too")
 FAMILIES = {"25": "af_rpacket", "17": "af_packet", "12": "null"}
 WORKLOADS = tuple(f"{name}-{size}" for name in ("rx-lone", "rx-batch", "tx-lone", "tx-burst")
                   for size in (60, 1514))
-TOTALS = ("register_reads", "register_writes", "interrupts", "stalled")
+# In both directions at once: of accesses and interrupts alone.
+PINGS = ("ping-60", "ping-1514")
+# What a count of each part is called that a driver did not come to the end of.
+STALLED = "stalled"
+STALLED_INSTRUCTIONS = "stalled_instructions"
+TOTALS = ("register_reads", "register_writes", "interrupts", STALLED, STALLED_INSTRUCTIONS)
 RUNS, ROUNDS = 2, 15
 INSTRUCTIONS = ("guest_instructions", "own_instructions", "above_null_instructions")
 
@@ -28,15 +33,15 @@ def registers(counts):
     for cpus in (1, 2):
         say(f"registers and interrupts, {cpus} CPU{'s' * (cpus > 1)} (2 minutes) ...")
         rows = guest.measure(
-            [(driver, workload) for driver in DRIVERS for workload in WORKLOADS],
+            [(driver, workload) for driver in DRIVERS for workload in (*WORKLOADS, *PINGS)],
             lambda jobs: guest.by_subject(jobs, "selftests/bench/registers.py"),
             "--trace", "--cpus", str(cpus), "--nics", "rtl8139,e1000")
         for row in rows:
             frames = row.get("frames")
             counts.add(row["value"] / frames if frames else row["value"], workload=row["workload"],
                        subject=row["subject"], mode=MODES[row["subject"]], cpus=cpus,
-                       metric=row["metric"],
-                       unit="" if row["metric"] == "stalled" else "per frame")
+                       metric=row["metric"], frames=frames or 0,
+                       unit="" if row["metric"] == STALLED else "per frame")
 
 
 def driver_paths(counts):
@@ -56,7 +61,7 @@ def add_driver_paths(counts, rows):
     for row in rows:
         where = {"workload": row["workload"], "subject": row["subject"],
                  "mode": MODES[row["subject"]], "unit": "per frame"}
-        counts.add(row["value"], metric=row["metric"], **where)
+        counts.add(row["value"], metric=STALLED_INSTRUCTIONS if row["metric"] == STALLED else row["metric"], **where)
         # Without that of the null driver, which may have stalled, nobody knows.
         if row["metric"] == "guest_instructions" and row["subject"] != "null" and row["workload"] in null:
             counts.add(round(row["value"] - null[row["workload"]], 1),

@@ -6,8 +6,8 @@ import statistics
 
 # Two runs of what is counted should not differ by more.
 REPEATABLE = 0.01
-# Counts of accesses are by frame: what is below this is a handful of accesses in the whole run.
-SMALL = 0.02
+# Counts of accesses are by frame: so many in the whole run are chance.
+FEW = 5
 
 
 class Counts:
@@ -17,9 +17,22 @@ class Counts:
 
     def __init__(self):
         self.values = collections.OrderedDict()
+        # Of how many frames, where the count is a total divided by them.
+        self.frames = {}
 
-    def add(self, value, *, workload, subject, metric, cpus=1, mode="", unit="per packet"):
-        self.values.setdefault((workload, subject, mode, cpus, metric, unit), []).append(value)
+    def add(self, value, *, workload, subject, metric, cpus=1, mode="", unit="per packet", frames=0):
+        key = (workload, subject, mode, cpus, metric, unit)
+        self.values.setdefault(key, []).append(value)
+        self.frames[key] = frames
+
+    def kept(self):
+        """As something that json can keep."""
+        return [[list(key), values, self.frames[key]] for key, values in self.values.items()]
+
+    def take(self, kept):
+        """What kept() gave."""
+        for key, values, frames in kept:
+            self.values[tuple(key)], self.frames[tuple(key)] = values, frames
 
     def get(self, workload, subject, metric, cpus=1):
         """The mean of the runs; None if it was not counted."""
@@ -44,13 +57,14 @@ class Counts:
                 continue
             low, high = min(values), max(values)
             differ = (high - low) / abs(low) if low else 0.0 if high == 0 else math.inf
+            chance = FEW / self.frames[key] if self.frames[key] else 0
             yield {**{k: row[k] for k in self.COLUMNS[:-1]}, "least": round(low, 4),
-                   "most": round(high, 4), "differ": round(differ, 5)}
+                   "most": round(high, 4), "differ": round(differ, 5), "chance": chance}
 
 
 def unsteady(row):
-    """Whether a row of repeats() says more than chance and a handful of accesses."""
-    return row["differ"] > REPEATABLE and row["most"] - row["least"] > SMALL
+    """Whether a row of repeats() says more than chance."""
+    return row["differ"] > REPEATABLE and row["most"] - row["least"] > row["chance"]
 
 
 def rank(count):

@@ -87,7 +87,7 @@ def rows():
                 addresses = [int(match.group(1), 16) for match in map(ADDRESS.search, file) if match]
             functions, times = count(addresses, symbols, CALLS[words[2]])
             if times != PACKETS:
-                raise SystemExit(f"rpacket: error: {times} calls in {log}, not {PACKETS}")
+                raise guest.Broken(f"{times} calls in {log}, not {PACKETS}")
             names = readable(functions)
             found += [{"workload": f"{words[2]}-{SIZE}", "subject": FAMILIES[words[3]],
                        "function": names[name], "instructions": number / PACKETS}

@@ -68,7 +68,11 @@ def measure(jobs, command, *options, run=vm):
     while left:
         text = command(left)
         status, output = run(text, *options)
-        found += rows_of(output)
+        rows = rows_of(output)
+        for row in rows:
+            if "reason" in row:
+                say(f"{row['subject']} has stalled in {row['workload']}: {row['reason']}")
+        found += rows
         if status == 0:
             break
         begun = [tuple(line.split()[1:3]) for line in output if line.startswith("begin ")]

@@ -3,11 +3,13 @@
 """Runs the measurements in VMs and makes one report of them (scripts/bench says how). Runs itself in the
 build root."""
 import csv
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
+import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
@@ -34,13 +36,23 @@ def write(name, columns, rows):
         table.writerows(rows)
 
 
-# Each part is kept, with the machine and the day, so that the report shows the last run of all parts,
+# Each part is kept, with where its figures come from, so that the report shows the last run of all parts,
 # whichever ran now.
 
 def keep(part, data):
+    store(part, {"data": data, "machine": machine(), "modules": modules(),
+                 "day": time.strftime("%Y-%m-%d", time.gmtime())})
+
+
+def keep_failure(part):
+    """What there is of an earlier run stays, and is told for that."""
+    store(part, {**record(part), "failed": time.strftime("%Y-%m-%d", time.gmtime())})
+
+
+def store(part, what):
     os.makedirs(f"{OUT}/parts", exist_ok=True)
     with open(f"{OUT}/parts/{part}.json", "w", encoding="utf-8") as file:
-        json.dump({"data": data, "machine": machine(), "day": time.strftime("%Y-%m-%d", time.gmtime())}, file)
+        json.dump(what, file)
 
 
 def record(part):
@@ -48,7 +60,9 @@ def record(part):
     if not os.path.exists(path):
         return {"data": []}
     with open(path, encoding="utf-8") as file:
-        return json.load(file)
+        found = json.load(file)
+    # One of an older version of this program is none.
+    return found if "modules" in found or not found["data"] else {"data": []}
 
 
 def kept(part):
@@ -56,14 +70,16 @@ def kept(part):
 
 
 def sources(records):
-    """What the figures come from: in one sentence, if all parts come from the same machine on one day."""
-    places = {}
+    """What the figures come from: in one sentence, if all parts are of the same modules and machine and day."""
+    places, failed = {}, ""
     for part, one in records.items():
         if one["data"]:
-            places.setdefault(f"{one['machine']}, on {one['day']}", []).append(part)
+            places.setdefault(f"{one['machine']}, on {one['day']}, with the modules {one['modules']}", []).append(part)
+        if "failed" in one:
+            failed += f" The part {part} has failed on {one['failed']}; what is here of it is of a run before."
     text = " ".join(places) if len(places) == 1 else "\n\n".join(
         f"Of the parts {', '.join(parts)}: {place}." for place, parts in places.items()).removesuffix(".")
-    return (f"{text}. Guests of 1 GiB, machine q35; the card is QEMU's rtl8139, its peer an e1000 on the same hub. "
+    return (f"{text}.{failed} Guests of 1 GiB, machine q35; the card is QEMU's rtl8139, its peer an e1000 on the same hub. "
             f"Accesses with 1 and 2 CPUs in the guest, instructions with 1 and `-icount shift=0`, the rest with 2.")
 
 
@@ -76,7 +92,7 @@ def run(part):
         else:
             counted.driver_paths(counts)
             counted.family_paths(counts)
-        return [[list(key), values] for key, values in counts.values.items()]
+        return counts.kept()
     if part == "rates":
         return [*timed.driver_rates(), *timed.family_rates(), *timed.latency()]
     if part == "profile":
@@ -84,16 +100,38 @@ def run(part):
     return list(timed.losses()) if part == "loss" else sizes.rows()
 
 
-def measure(parts, work=run, store=keep):
-    """Runs the parts and keeps what they find; returns those that failed."""
+def measure(parts, work=run, good=keep, bad=keep_failure):
+    """Runs the parts and keeps what they find; returns those that failed, by whatever it was."""
     failed = []
     for part in parts:
         try:
-            store(part, work(part))
-        except guest.Broken as error:
+            good(part, work(part))
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            if not isinstance(error, guest.Broken):
+                traceback.print_exc()
             say(f"error: {part}: {error}")
+            bad(part)
             failed.append(part)
     return failed
+
+
+def modules():
+    """Which build of our modules is measured: the beginning of the SHA-256 of both."""
+    found = hashlib.sha256()
+    for name in ("rtl8139_rs", "af_rpacket"):
+        with open(f"{TREE}/build/stock/{name}.ko", "rb") as file:
+            found.update(file.read())
+    return found.hexdigest()[:12]
+
+
+def stalled(counts, ratios):
+    """What of ours did not come to its end, as lines of text."""
+    for row in counts.rows(lambda metric: metric.startswith("stalled")):
+        if row["subject"] in baseline.OURS:
+            yield f"{row['subject']} has stalled in {row['workload']}, {row['cpus']} CPUs"
+    for row in ratios:
+        if any(row["note"].startswith(f"{word} {row['subject']}") for word in ("stalled", "dead")):
+            yield f"{row['subject']} has stalled in {row['workload']}"
 
 
 def machine():
@@ -116,11 +154,10 @@ def kvm():
 
 
 def show():
-    """Writes all files from the parts that there are; returns the counts."""
+    """Writes all files from the parts that there are; returns counts and ratios."""
     counts = Counts()
     for part in ("registers", "instructions"):
-        for key, values in kept(part):
-            counts.values[tuple(key)] = values
+        counts.take(kept(part))
     ratios, losses, memory = kept("rates"), kept("loss"), kept("sizes")
     write("counts.csv", Counts.COLUMNS, counts.rows(is_total))
     write("registers.csv", Counts.COLUMNS, counts.rows(lambda metric: not is_total(metric)))
@@ -137,7 +174,7 @@ def show():
         file.writelines(report.functions(kept("profile")))
     with open(f"{OUT}/report.html", "w", encoding="utf-8") as file:
         file.write(page.html(*everything))
-    return counts
+    return counts, ratios
 
 
 def main():
@@ -153,20 +190,23 @@ def main():
     except ValueError as error:
         sys.exit(f"rpacket: error: BASELINE: {error}")
     failed = measure([part for part in parts if part != "report"])
-    counts = show()
+    counts, ratios = show()
     with open(f"{OUT}/report.md", encoding="utf-8") as file:
         print(file.read())
     say("build/bench/report.html, report.md, and counts, registers, repeats, ratios, loss, sizes.csv")
     for part in failed:
         say(f"failed: {part}; what the report has of it, if anything, is of an earlier run")
+    ended = list(dict.fromkeys(stalled(counts, ratios)))
+    for line in ended:
+        say(line)
     if before is None:
-        return 1 if failed else 0
+        return 1 if failed or ended else 0
     complaints = list(baseline.worse(before, counts.rows(is_total)))
     for line in complaints:
         say(line)
     say(f"{len(complaints)} counts are worse than the baseline's" if complaints else
         "nothing is worse than the baseline")
-    return 1 if complaints or failed else 0
+    return 1 if complaints or failed or ended else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import html_page
 import plots
 import report
-from counted import DRIVERS, WORKLOADS
+from counted import DRIVERS, PINGS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
 from report import FAMILIES, PATHS
 
 # The pictures stay on white; the text follows the reader's choice of light or dark.
@@ -21,12 +21,13 @@ def heading(text):
 
 
 def of_drivers(counts, metrics, cpus):
-    """For each workload a function from driver to the sum of the metrics, or `stalled`."""
-    for workload in WORKLOADS:
+    """For each workload the sum of the metrics of each driver, or `stalled`."""
+    no_end = STALLED_INSTRUCTIONS if "own_instructions" in metrics else STALLED
+    for workload in (*WORKLOADS, *PINGS):
         row = []
         for driver in DRIVERS:
             values = [counts.get(workload, driver, metric, cpus) for metric in metrics]
-            stalled = counts.get(workload, driver, "stalled", cpus)
+            stalled = counts.get(workload, driver, no_end, cpus)
             row.append("stalled" if stalled else None if None in values else sum(values))
         if any(value is not None for value in row):
             yield workload, row
@@ -100,7 +101,7 @@ def html(machine, counts, ratios, losses, sizes):
     shares = list(report.improvable(counts))
     if shares:
         parts += [heading("What of each path is ours to improve"),
-                  html_page.table(("path", "whole", "above the least", "share", "difference", ""), shares)]
+                  html_page.table(report.IMPROVABLE, shares)]
     parts += [heading("Counted"), *filter(None, pictures_of_counts(counts))]
     if ratios:
         parts += [heading("Timed, as ratios within one boot"), *filter(None, (

@@ -140,20 +140,27 @@ def load_test(module):
     lib.sh(f"insmod {lib.MODULES}-tests/{module}.ko")
 
 
+def row(subject, workload, **found):
+    print("row " + json.dumps({"workload": workload, "subject": subject, **found}), flush=True)
+
+
+def stalled(subject, workload, reason):
+    row(subject, workload, metric="stalled", value=1, reason=str(reason) or "no frame comes through")
+
+
 def report(device, subject, workload):
     """Measures one workload and prints its row; whether the driver went on."""
     print(f"begin {subject} {workload}", flush=True)
     name, _, size = workload.rpartition("-")
     way, how = name.split("-")
     work = device.receive if way == "rx" else device.transmit
-    found = {"metric": "guest_instructions"}
     try:
-        found["value"] = round(work(int(size), 1 if how == "lone" else BATCH), 1)
+        value = round(work(int(size), 1 if how == "lone" else BATCH), 1)
     except (Stalled, lib.Failure) as reason:
-        print(f"# {workload}: {reason}", flush=True)
-        found = {"metric": "stalled", "value": 1}
-    print("row " + json.dumps({"workload": workload, "subject": subject, **found}), flush=True)
-    return found["metric"] != "stalled"
+        stalled(subject, workload, reason)
+        return False
+    row(subject, workload, metric="guest_instructions", value=value)
+    return True
 
 
 def main():
@@ -164,10 +171,17 @@ def main():
     load_test("send_burst")
     try:
         while left:
-            with null() if subject == "null" else real(subject) as device:
-                # After one that stalls the card is bound anew.
-                while left and report(device, subject, left.pop(0)):
-                    pass
+            try:
+                with null() if subject == "null" else real(subject) as device:
+                    # After one that stalls the card is bound anew.
+                    while left and report(device, subject, left.pop(0)):
+                        pass
+            except (Stalled, lib.Failure) as reason:
+                if not left:
+                    raise
+                # It does not come up again.
+                while left:
+                    stalled(subject, left.pop(0), reason)
     finally:
         unload("send_burst")
     return 0

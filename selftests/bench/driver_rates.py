@@ -42,7 +42,7 @@ def stream(wires, driver, kind, way):
     size = 65536 if kind == "tcp" else 1472
     done = subprocess.run(["build/bench/stream", kind, *ends, str(size), str(STREAM_MS)], check=True,
                           text=True, stdout=subprocess.PIPE)
-    got, _, seconds = done.stdout.split()
+    got, seconds = done.stdout.split()
     if int(got) == 0:
         raise Stalled
     return int(got) / float(seconds)

@@ -13,12 +13,15 @@ e1000 on the same hub. A driver that does not go on has a row `stalled` instead.
   rx-batch-SIZE  16 frames come at once
   tx-lone-SIZE   a frame is sent when the last one has arrived
   tx-burst-SIZE  a thread of the kernel sends as fast as the card takes it
+  ping-SIZE      a frame comes and the kernel answers it, and the next one comes at once; a frame is then
+                 one in each direction
 """
 
 import collections
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -30,6 +33,8 @@ from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for,
 
 SIZES = (60, 1514)
 LONE, BATCH, BURST, RUNS = 200, 16, 2000, 2
+# Of Ethernet, IPv4 and ICMP.
+HEADERS = 14 + 20 + 8
 # Where a batch begins within a quarter of the receive ring of 32 KiB decides whether the ring has room for
 # it at once. After so many, of either size, each place has had its turn, wherever the first one was.
 BATCHES = 128
@@ -91,6 +96,26 @@ def tx_burst(wire, size):
         pktgen.send(wire.peer.mac, BURST)
 
 
+def ping(wire, size):
+    """Echo requests of the peer, each as soon as the last one is answered."""
+    dut, peer = "10.82.0.1", "10.82.0.2"
+    ends = (wire.dut, dut, peer, wire.peer.mac), (wire.peer, peer, dut, wire.dut.mac)
+    try:
+        for port, own, other, mac in ends:
+            port.ip("address", "add", f"{own}/24", "dev", port.name)
+            # Nobody asks for an address meanwhile.
+            port.ip("neighbour", "replace", other, "lladdr", format_mac(mac), "nud", "permanent", "dev", port.name)
+        with inside(wire.peer.netns):
+            done = subprocess.run(["ping", "-n", "-q", "-A", f"-c{LONE}", "-W1", "-w30", f"-s{size - HEADERS}", dut],
+                                  check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise Stalled(" ".join((done.stdout + done.stderr).split())[-200:])
+    finally:
+        for port, *_ in ends:
+            port.ip("address", "flush", "dev", port.name)
+            port.ip("neighbour", "flush", "dev", port.name, "nud", "permanent")
+
+
 def alive(wire):
     """Whether a frame gets through."""
     data = frame(wire.dut.mac, wire.peer.mac, 60)
@@ -107,6 +132,7 @@ WORKLOADS = {
     "rx-batch": ("rx_packets", rx_batch),
     "tx-lone": ("tx_packets", lambda wire, size: lone(wire, wire.dut, wire.peer, size)),
     "tx-burst": ("tx_packets", tx_burst),
+    "ping": ("rx_packets", ping),
 }
 
 
@@ -174,13 +200,15 @@ def report(counter, workload):
     name, _, size = workload.rpartition("-")
     try:
         found = counter.count(name, int(size), RUNS)
-    except (Stalled, lib.Failure):
+        reason = {}
+    except (Stalled, lib.Failure) as error:
         found = [(0, {"stalled": 1})]
+        reason = {"reason": str(error) or "no frame comes through"}
     for number, (frames, values) in enumerate(found):
         for metric, value in values.items():
             print("row " + json.dumps({
                 "workload": workload, "subject": counter.subject, "cpus": os.cpu_count(),
-                "metric": metric, "value": value, "frames": frames, "run": number}), flush=True)
+                "metric": metric, "value": value, "frames": frames, "run": number, **reason}), flush=True)
 
 
 def main():

@@ -9,10 +9,12 @@
 import contextlib
 import html.parser
 import io
+import json
 import math
 import os
 import sys
 import tempfile
+import types
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lib
@@ -22,6 +24,7 @@ sys.path[:0] = [os.path.join(lib.HERE, "bench"), os.path.join(os.path.dirname(li
 # pylint: disable=wrong-import-position
 import baseline
 import counted
+import driver_path
 import driver_rates
 import figures
 import guest
@@ -140,15 +143,18 @@ def a_round_in_which_nothing_came_is_no_stall():
 
 def two_runs_are_compared():
     counts = figures.Counts()
-    for metric, values in (("register_reads", (100, 100.5)), ("register_writes", (100, 102)),
-                           ("interrupts", (0.001, 0.015)),
-                           ("own_instructions", (-1000, -995))):
+    for metric, frames, values in (("register_reads", 200, (100, 100.5)), ("register_writes", 200, (100, 102)),
+                                   ("interrupts", 200, (0.001, 0.015)), ("often", 2000, (0.0615, 0.080)),
+                                   ("own_instructions", 0, (-1000, -995))):
         for value in values:
-            counts.add(value, workload="w", subject="s", metric=metric)
+            counts.add(value, workload="w", subject="s", metric=metric, frames=frames)
+    again = figures.Counts()
+    again.take(json.loads(json.dumps(counts.kept())))
+    equal(list(counts.repeats()), list(again.repeats()), "what was kept")
     rows = {row["metric"]: row for row in counts.repeats()}
     near(0.005, rows["register_reads"]["differ"])
     near(0.02, rows["register_writes"]["differ"])
-    equal(["register_writes"], [name for name, row in rows.items() if figures.unsteady(row)],
+    equal(["register_writes", "often"], [name for name, row in rows.items() if figures.unsteady(row)],
           "what differs by more than one percent, and not by a handful of accesses")
     near(0.005, rows["own_instructions"]["differ"], "below zero")
     near(101, counts.get("w", "s", "register_writes"), "the mean of the runs")
@@ -173,6 +179,49 @@ def own_shares_are_differences():
                              ("recvmmsg", 1490, 200), ("sendmsg", 500, 500)):
         near(own, counts.get(f"{path}-60", "af_rpacket", "own_instructions"), f"own of {path}")
         near(above, counts.get(f"{path}-60", "af_rpacket", "above_null_instructions"), f"above of {path}")
+
+
+def a_driver_that_does_not_come_back_has_rows():
+    before = driver_path.real, driver_path.load_test, driver_path.unload, sys.argv
+    binds = iter((True, False))
+
+    @contextlib.contextmanager
+    def real(_):
+        if not next(binds):
+            raise driver_path.Stalled
+        yield types.SimpleNamespace(receive=lambda *_: 4000.0, transmit=fails)
+
+    def fails(*_):
+        raise lib.Failure("191 of 192 frames were sent")
+
+    text = io.StringIO()
+    try:
+        driver_path.real, driver_path.load_test, driver_path.unload = real, len, len
+        sys.argv = ["driver_path.py", "8139too", "rx-lone-60", "tx-lone-60", "rx-batch-60", "tx-burst-60"]
+        with contextlib.redirect_stdout(text):
+            equal(0, driver_path.main())
+    finally:
+        driver_path.real, driver_path.load_test, driver_path.unload, sys.argv = before
+    rows = guest.rows_of(text.getvalue().splitlines())
+    equal([("rx-lone-60", 4000.0, None), ("tx-lone-60", 1, "191 of 192 frames were sent"),
+           ("rx-batch-60", 1, "no frame comes through"), ("tx-burst-60", 1, "no frame comes through")],
+          [(row["workload"], row["value"], row.get("reason")) for row in rows])
+
+
+def a_stall_of_one_part_is_none_of_the_other():
+    counts = figures.Counts()
+    counts.add(1, workload="rx-lone-60", subject="8139too", metric="stalled")
+    counted.add_driver_paths(counts, [
+        {"workload": "rx-lone-60", "subject": subject, "metric": "guest_instructions", "value": value}
+        for subject, value in (("null", 1000), ("8139too", 1300))])
+    equal("1300, own 300", next(report.drivers(counts))[-1])
+    equal("stalled", next(report.accesses(counts, 1))[-1])
+    counts = figures.Counts()
+    counted.add_driver_paths(counts, [{"workload": "rx-lone-60", "subject": "rtl8139_rs", "metric": "stalled",
+                                       "value": 1}])
+    equal("stalled", next(report.drivers(counts))[2])
+    equal("", next(report.accesses(counts, 1))[1])
+    equal(["rtl8139_rs has stalled in rx-lone-60, 1 CPUs"], list(main_of_bench.stalled(counts, [])))
 
 
 def a_null_driver_that_stalls_leaves_no_own_share():
@@ -257,11 +306,15 @@ def a_part_that_fails_does_not_end_the_others():
     def run(part):
         if part == "loss":
             raise guest.Broken("no frames")
+        if part == "profile":
+            raise KeyError("return")
         return [part]
 
-    kept = {}
-    failed = main_of_bench.measure(["rates", "loss", "sizes"], run, kept.__setitem__)
-    equal((["loss"], {"rates": ["rates"], "sizes": ["sizes"]}), (failed, kept))
+    kept, marked = {}, []
+    with contextlib.redirect_stderr(io.StringIO()):
+        failed = main_of_bench.measure(["rates", "loss", "profile", "sizes"], run, kept.__setitem__, marked.append)
+    equal((["loss", "profile"], {"rates": ["rates"], "sizes": ["sizes"]}), (failed, kept))
+    equal(failed, marked)
 
 
 def what_the_kernel_says_meanwhile_is_told():
@@ -385,12 +438,17 @@ def made_up():
 
 
 def the_report_says_where_each_part_comes_from():
-    here, there = ({"data": [1], "machine": f"Linux {name}", "day": "2026-01-02"} for name in ("7.3", "7.4"))
+    here, there = ({"data": [1], "machine": f"Linux {name}", "modules": "0a1b", "day": "2026-01-02"}
+                   for name in ("7.3", "7.4"))
     one = main_of_bench.sources({"rates": here, "loss": here, "sizes": {"data": []}})
-    equal("Linux 7.3, on 2026-01-02. Guests", one[:32])
+    equal("Linux 7.3, on 2026-01-02, with the modules 0a1b. Guests", one[:55])
     two = main_of_bench.sources({"rates": here, "loss": there})
-    for line in ("Of the parts rates: Linux 7.3, on 2026-01-02.", "Of the parts loss: Linux 7.4, on 2026-01-02. "):
+    for line in ("Of the parts rates: Linux 7.3, on 2026-01-02, with the modules 0a1b.", "Of the parts loss: Linux 7.4"):
         lib.require(line in two, two)
+    three = main_of_bench.sources({"rates": here, "loss": {**here, "modules": "2c3d"}})
+    lib.require("Of the parts loss: Linux 7.3, on 2026-01-02, with the modules 2c3d" in three, three)
+    four = main_of_bench.sources({"rates": {**here, "failed": "2026-01-03"}})
+    lib.require("The part rates has failed on 2026-01-03" in four, four)
 
 
 def a_reason_is_given_only_where_it_holds():
@@ -441,6 +499,7 @@ def main():
             less_time_is_a_ratio_above_one, rounds_in_which_nothing_came_count,
             rounds_in_which_nothing_came_are_named, a_stalled_driver_has_no_ratio,
             a_driver_that_stalls_is_told_from_one_that_is_dead, a_round_in_which_nothing_came_is_no_stall, two_runs_are_compared, own_shares_are_differences,
+            a_driver_that_does_not_come_back_has_rows, a_stall_of_one_part_is_none_of_the_other,
             a_null_driver_that_stalls_leaves_no_own_share,
             the_least_round_counts, growth_within_the_margin_is_accepted, only_ours_is_judged,
             differences_may_grow_by_some_instructions, a_baseline_is_one, what_stalls_now_is_worse,
