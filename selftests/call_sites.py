@@ -146,17 +146,24 @@ INFALLIBLE = {
 _INFALLIBLE = re.compile("|".join(name for names in INFALLIBLE.values() for name in names))
 
 
+def c_name(function):
+    """The function of C that fails when this one does that the module calls."""
+    if function.startswith("_R"):
+        for rust, c in BY_THE_CRATE.items():
+            if function.endswith(rust):
+                return c
+    return function
+
+
 def of(module):
     """({function: Site} of those that the module calls and that can fail, [what is not known])
 
     A function that the module only names, in a table of the kernel's, is called by others."""
     sites, unknown = {}, set()
     for call in module_code.calls(module):
-        name = call.function
-        crate = [c for rust, c in BY_THE_CRATE.items() if name.startswith("_R") and name.endswith(rust)]
-        function = crate[0] if crate else name
+        function = c_name(call.function)
         if function in FALLIBLE:
             sites[function] = FALLIBLE[function]
-        elif not call.tests and not _INFALLIBLE.fullmatch(name):
-            unknown.add(name)
+        elif not call.tests and not _INFALLIBLE.fullmatch(call.function):
+            unknown.add(call.function)
     return sites, sorted(unknown)

@@ -30,9 +30,9 @@ from twin import probe, vlan
 CALLS = fail_call.Calls(CONTROL, MODULE)
 # What has a reason not to be reached by any case here.
 UNREACHED = [
-    ("skb_copy_bits", "who sends or receives a VLAN tag has it in the linear part of the packet"),
-    ("__dev_get_by_index", "a membership that is given back: a device that is there cannot be missed"),
-    ("_copy_from_iter", "a whole frame is copied by another function"),
+    (r".*::auxdata\+\w+, skb_copy_bits", "who receives a VLAN tag has it in the linear part of the packet"),
+    (r".*::(release_callback|setsockopt)\+\w+, __dev_get_by_index",
+     "a membership that is given back: a device that is there cannot be missed"),
     (r".*>::(leave|leave_device|device_event)\+\w+, dev_set_(promiscuity|allmulti)",
      "what is given back cannot be refused"),
 ]
