@@ -261,7 +261,8 @@ def vm_group(account, kernel, group, tests):
             # Nothing of ours: the test has not come to its end, and does so in another VM.
             again[open_test] += 1
             account.again(open_test[0], vm_reason(status))
-            tests = tests[done:]
+            # Nobody has looked for the leaks of those before it.
+            tests = tests[done:] + (tests[:done] if leak_scan else [])
             continue
         account.add_all(rows)
         if open_test:

@@ -39,20 +39,21 @@ def whole(number, verdict="pass"):
     return [began(number), result(number, verdict), {"event": "end", "title": "a test", "seconds": 1}]
 
 
-def run(*machines):
+def run(*machines, leak_scan=False):
     """All tests on these VMs, (events, status) each; returns the counts, the failures, and which tests
     each VM was asked for."""
     machines, asked = list(machines), []
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         def vm(_kernel, command, *_options):
             events, status = machines.pop(0)
-            asked.append([number for number, (file, _) in enumerate(TESTS) if file in command])
+            places = [(command.find(file), number) for number, (file, _) in enumerate(TESTS) if file in command]
+            asked.append([number for _, number in sorted(places)])
             with open(f"{folder}/vm.jsonl", "w", encoding="utf-8") as journal:
                 journal.writelines(f"{json.dumps(event)}\n" for event in events)
             return status
         test.RESULTS, test.vm, test.vm_reason = folder, vm, lambda status: f"status {status}"
         account = Account(folder)
-        test.vm_group(account, "stock", (heads.read(f"{HERE}/../{TESTS[0][0][10:]}").shape(), False), TESTS)
+        test.vm_group(account, "stock", (heads.read(f"{HERE}/../{TESTS[0][0][10:]}").shape(), leak_scan), TESTS)
     lib.equal([], machines, "VMs that nobody asked for")
     return account.counts, account.failures, asked
 
@@ -124,6 +125,16 @@ def again_when_qemu_has_ended_itself():
     lib.equal([[0, 1, 2], [1, 2]], asked)
 
 
+def whose_leaks_nobody_has_looked_for_runs_again():
+    scan = [{"event": "scan"}]
+    _, failures, asked = run((whole(0) + [began(1)], test.QEMU_FAILED), (whole(1) + whole(2) + whole(0) + scan, 0),
+                             leak_scan=True)
+    lib.equal([[0, 1, 2], [1, 2, 0]], asked)
+    lib.equal([], failures)
+    _, failures, _ = run((whole(0) + whole(1) + whole(2), 0), leak_scan=True)
+    lib.require("kmemleak looks for leaks" in failures[0], failures)
+
+
 def but_not_for_ever():
     ended = ([began(0)], test.QEMU_FAILED)
     counts, failures, asked = run(*[ended] * (1 + test.AGAIN), (whole(1) + whole(2), 0))
@@ -174,7 +185,8 @@ def a_kernel_that_complains_when_all_is_done():
 def main():
     for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success,
                      what_is_said_before_the_first_test_counts, a_kernel_that_was_not_made_is_a_failure, all_tests_in_one_vm,
-                     a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself, but_not_for_ever,
+                     a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself,
+                     whose_leaks_nobody_has_looked_for_runs_again, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,
                      a_runner_that_dies, a_kernel_that_complains_when_all_is_done):
         lib.case(function)

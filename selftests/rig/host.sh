@@ -118,6 +118,22 @@ qemu_ends_itself() {
 	ends_with 249 && grep -q 'QEMU ended itself: qemu-system' "$WORK/err"
 }
 
+# What the runner finds in the kernel log of the boot is a failed result, though its one test passes.
+a_boot_is_judged() {
+	cat >"$TREE/build/$RPACKET_MARK" <<-'EOF'
+		#!/bin/sh
+
+		echo 1..1
+		echo ok 1 all is well
+	EOF
+	defer rm -f "$TREE/build/$RPACKET_MARK"
+	says '"kernel log: clean before the first test".*WARNING: on the way up' 1 vm -- "
+		echo 'WARNING: on the way up' >/dev/kmsg
+		install -D build/$RPACKET_MARK /tmp/rig/quiet.sh
+		selftests/run --results /tmp/results /tmp/rig/quiet.sh
+		status=\$?; cat /tmp/results; exit \$status"
+}
+
 boots() { wc -l <"$CACHE/boots.csv"; }
 a_boot_is_counted() {
 	local before
@@ -167,7 +183,7 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 18
+ktap_set_plan 19
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -187,6 +203,7 @@ check "a guest that does not go off is no success" says 'does not go off' 253 \
 check "a guest that hangs ends the run, and it says where" says 'no sign of life.*CPUs in .*halt' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "a defect of QEMU's is told from one of the guest" qemu_ends_itself
+check "what the kernel says before the first test is judged" a_boot_is_judged
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
 check "prune leaves what is of this version" own_stays

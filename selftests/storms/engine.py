@@ -107,7 +107,9 @@ class Actor:
             except OSError as error:
                 if error.errno in chosen.allowed:
                     self.page.end(chosen, error.errno)
-                elif error.errno not in self.tolerated:
+                elif error.errno in self.tolerated:
+                    self.page.rest()
+                else:
                     complain(self, chosen, f"{errno.errorcode.get(error.errno, error.errno)} is not expected "
                                            f"here ({error}); {where(error)}")
                     return

@@ -32,6 +32,10 @@ class Page:
         at = self.places[action.__name__] + 1
         self.cells[at if error is None else at + 1 + action.allowed.index(error)] += 1
         self.cells[TOTAL] += error is None
+        self.rest()
+
+    def rest(self):
+        """Nothing is done now; what has ended without a count of its own is among the tries alone."""
         self.cells[DOING] = 0
 
     @property
