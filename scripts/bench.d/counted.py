@@ -9,7 +9,7 @@ FAMILIES = {"25": "af_rpacket", "17": "af_packet", "12": "null"}
 WORKLOADS = tuple(f"{name}-{size}" for name in ("rx-lone", "rx-batch", "tx-lone", "tx-burst")
                   for size in (60, 1514))
 # In both directions at once: of accesses and interrupts alone.
-PINGS = ("ping-60", "ping-1514")
+BOTH_WAYS = ("ping-60", "ping-1514", "tcp-receive-1514", "tcp-send-1514")
 # What a count of each part is called that a driver did not come to the end of.
 STALLED = "stalled"
 STALLED_INSTRUCTIONS = "stalled_instructions"
@@ -33,7 +33,7 @@ def registers(counts):
     for cpus in (1, 2):
         say(f"registers and interrupts, {cpus} CPU{'s' * (cpus > 1)} (2 minutes) ...")
         rows = guest.measure(
-            [(driver, workload) for driver in DRIVERS for workload in (*WORKLOADS, *PINGS)],
+            [(driver, workload) for driver in DRIVERS for workload in (*WORKLOADS, *BOTH_WAYS)],
             lambda jobs: guest.by_subject(jobs, "selftests/bench/registers.py"),
             "--trace", "--cpus", str(cpus), "--nics", "rtl8139,e1000")
         for row in rows:

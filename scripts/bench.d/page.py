@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import html_page
 import plots
 import report
-from counted import DRIVERS, PINGS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
+from counted import BOTH_WAYS, DRIVERS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
 from report import FAMILIES, PATHS
 
 # The pictures stay on white; the text follows the reader's choice of light or dark.
@@ -23,7 +23,7 @@ def heading(text):
 def of_drivers(counts, metrics, cpus):
     """For each workload the sum of the metrics of each driver, or `stalled`."""
     no_end = STALLED_INSTRUCTIONS if "own_instructions" in metrics else STALLED
-    for workload in (*WORKLOADS, *PINGS):
+    for workload in (*WORKLOADS, *BOTH_WAYS):
         row = []
         for driver in DRIVERS:
             values = [counts.get(workload, driver, metric, cpus) for metric in metrics]

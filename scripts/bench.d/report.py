@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The report as Markdown: what Documentation/bench-report.md is."""
-from counted import DRIVERS, PINGS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
+from counted import BOTH_WAYS, DRIVERS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
 from figures import FEW, unsteady
 
 PATHS = tuple(f"{name}-{size}" for name in ("hook", "queue", "recvmsg", "recvmmsg", "sendmsg")
@@ -28,7 +28,7 @@ def table(head, rows):
 
 def accesses(counts, cpus):
     """Accesses and interrupts for a frame."""
-    for workload in (*WORKLOADS, *PINGS):
+    for workload in (*WORKLOADS, *BOTH_WAYS):
         row = [workload]
         for driver in DRIVERS:
             if counts.get(workload, driver, STALLED, cpus):
@@ -126,7 +126,8 @@ def markdown(machine, counts, ratios, losses, sizes):
     for cpus in (1, 2):
         if counts.get("rx-lone-60", "rtl8139_rs", "register_reads", cpus) is not None:
             yield f"\n## Accesses to registers and interrupts for a frame, {cpus} CPU{'s' * (cpus > 1)}\n\n"
-            yield "Accesses (reads + writes), interrupts; of `ping` for a request and its answer.\n\n"
+            yield ("Accesses (reads + writes), interrupts; of `ping` for a request and its answer, of `tcp` for a "
+                   "frame in the direction of the data.\n\n")
             yield from table(("workload", *DRIVERS), accesses(counts, cpus))
     if counts.get("rx-lone-60", "null", "guest_instructions") is not None:
         yield "\n## Instructions of the drivers for a frame\n\n"
@@ -191,6 +192,8 @@ def steadiness(counts):
 
 def why(row, wholes):
     """Why a count differs between two runs, where that is known."""
+    if row["workload"].startswith("tcp"):
+        return "a stream: how many frames the host lets come at once differs"
     if row["cpus"] == 2 and "lone" not in row["workload"]:
         return "two CPUs: whether the poll ends before the next frame comes is up to the host"
     if row["metric"] in ("own_instructions", "above_null_instructions"):

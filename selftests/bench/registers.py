@@ -15,6 +15,8 @@ e1000 on the same hub. A driver that does not go on has a row `stalled` instead.
   tx-burst-SIZE  a thread of the kernel sends as fast as the card takes it
   ping-SIZE      a frame comes and the kernel answers it, and the next one comes at once; a frame is then
                  one in each direction
+  tcp-receive-SIZE, tcp-send-SIZE
+                 a TCP connection; counted for the frames with its data, though the acknowledgements cost, too
 """
 
 import collections
@@ -33,6 +35,8 @@ from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for,
 
 SIZES = (60, 1514)
 LONE, BATCH, BURST, RUNS = 200, 16, 2000, 2
+STREAM_MS = 1000
+DUT, PEER = "10.82.0.1", "10.82.0.2"
 # Of Ethernet, IPv4 and ICMP.
 HEADERS = 14 + 20 + 8
 # Where a batch begins within a quarter of the receive ring of 32 KiB decides whether the ring has room for
@@ -96,24 +100,39 @@ def tx_burst(wire, size):
         pktgen.send(wire.peer.mac, BURST)
 
 
-def ping(wire, size):
-    """Echo requests of the peer, each as soon as the last one is answered."""
-    dut, peer = "10.82.0.1", "10.82.0.2"
-    ends = (wire.dut, dut, peer, wire.peer.mac), (wire.peer, peer, dut, wire.dut.mac)
+@contextlib.contextmanager
+def addresses(wire):
+    """Both ends have one, and know the other's."""
+    ends = (wire.dut, DUT, PEER, wire.peer.mac), (wire.peer, PEER, DUT, wire.dut.mac)
     try:
         for port, own, other, mac in ends:
             port.ip("address", "add", f"{own}/24", "dev", port.name)
             # Nobody asks for an address meanwhile.
             port.ip("neighbour", "replace", other, "lladdr", format_mac(mac), "nud", "permanent", "dev", port.name)
-        with inside(wire.peer.netns):
-            done = subprocess.run(["ping", "-n", "-q", "-A", f"-c{LONE}", "-W1", "-w30", f"-s{size - HEADERS}", dut],
-                                  check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise Stalled(" ".join((done.stdout + done.stderr).split())[-200:])
+        yield
     finally:
         for port, *_ in ends:
             port.ip("address", "flush", "dev", port.name)
             port.ip("neighbour", "flush", "dev", port.name, "nud", "permanent")
+
+
+def ping(wire, size):
+    """Echo requests of the peer, each as soon as the last one is answered."""
+    with addresses(wire), inside(wire.peer.netns):
+        done = subprocess.run(["ping", "-n", "-q", "-A", f"-c{LONE}", "-W1", "-w30", f"-s{size - HEADERS}", DUT],
+                              check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Stalled(" ".join((done.stdout + done.stderr).split())[-200:])
+
+
+def tcp(wire, *ends):
+    """From program to program, as fast as it goes."""
+    with addresses(wire):
+        done = subprocess.run(["build/bench/stream", "tcp", *ends, "65536", str(STREAM_MS)], check=True, text=True,
+                              stdout=subprocess.PIPE)
+    if done.stdout.startswith("0 "):
+        raise Stalled("nothing of the stream comes through")
+    alive(wire)
 
 
 def alive(wire):
@@ -133,6 +152,8 @@ WORKLOADS = {
     "tx-lone": ("tx_packets", lambda wire, size: lone(wire, wire.dut, wire.peer, size)),
     "tx-burst": ("tx_packets", tx_burst),
     "ping": ("rx_packets", ping),
+    "tcp-receive": ("rx_packets", lambda wire, _: tcp(wire, wire.peer.netns, "-", DUT)),
+    "tcp-send": ("tx_packets", lambda wire, _: tcp(wire, "-", wire.peer.netns, PEER)),
 }
 
 
@@ -215,7 +236,7 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         print(__doc__)
         return 2
-    every = [f"{name}-{size}" for name in WORKLOADS for size in SIZES]
+    every = [f"{name}-{size}" for name in WORKLOADS for size in SIZES if size == 1514 or not name.startswith("tcp")]
     with generators(), Counter(sys.argv[1]) as counter:
         for workload in sys.argv[2:] or every:
             report(counter, workload)

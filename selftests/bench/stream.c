@@ -4,7 +4,7 @@
  *
  * usage: stream tcp|udp FROM TO ADDRESS SIZE MILLISECONDS
  *
- * FROM and TO are names of namespaces, ADDRESS belongs to TO, SIZE is that of a write or a
+ * FROM and TO are names of namespaces, or - for that of the caller; ADDRESS belongs to TO, SIZE is that of a write or a
  * datagram. Prints "BYTES SECONDS": what the receiver got from a tenth of the time on, so that the
  * beginning of a connection does not count, and how long the rest of it is, pauses included.
  */
@@ -28,7 +28,7 @@
 #define STEP (256 << 10)
 
 static char data[STEP];
-static int sender, size;
+static int sender, size, own;
 static double deadline;
 
 static void enter(const char *namespace)
@@ -37,7 +37,7 @@ static void enter(const char *namespace)
 	int fd;
 
 	snprintf(path, sizeof(path), "/run/netns/%s", namespace);
-	fd = open(path, O_RDONLY);
+	fd = strcmp(namespace, "-") ? open(path, O_RDONLY) : dup(own);
 	if (fd < 0 || setns(fd, CLONE_NEWNET))
 		die(path);
 	close(fd);
@@ -83,6 +83,9 @@ int main(int argc, char **argv)
 	size = atoi(argv[5]);
 	length = atoi(argv[6]) / 1e3;
 
+	own = open("/proc/self/ns/net", O_RDONLY);
+	if (own < 0)
+		die("/proc/self/ns/net");
 	enter(argv[3]);
 	receiver = be_impatient(socket(AF_INET, type, 0));
 	if (receiver < 0)

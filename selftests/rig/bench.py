@@ -258,6 +258,7 @@ def growth_within_the_margin_is_accepted():
     equal(1, len(complaints([row(2.0)], [row(2.06)])), "three percent more")
     equal([], complaints([row(0)], [row(0.004)]), "one access in the whole run")
     equal(1, len(complaints([row(0)], [row(0.01)])), "more than that")
+    equal([], complaints([row(2.0, "tcp-send-1514")], [row(3.0, "tcp-send-1514")]), "a stream")
 
 
 def only_ours_is_judged():
@@ -459,6 +460,7 @@ def a_reason_is_given_only_where_it_holds():
     equal("the whole path differs, see there", why("own_instructions", {("rx-lone-60", "rtl8139_rs")}))
     lib.require("two CPUs" in why("interrupts", workload="rx-batch-60", cpus=2), "two CPUs")
     equal("not known", why("interrupts", cpus=2))
+    lib.require("a stream" in why("interrupts", workload="tcp-send-1514"), "a stream")
 
 
 def the_report_says_what_was_found():
