@@ -32,6 +32,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from frames import Tap, frame
 from generator import Generator, Stalled
 from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for, write
+from wires import let_go, show_old_revision
 
 SIZES = (60, 1514)
 LONE, BATCH, BURST, RUNS = 200, 16, 2000, 2
@@ -42,7 +43,6 @@ HEADERS = 14 + 20 + 8
 # Where a batch begins within a quarter of the receive ring of 32 KiB decides whether the ring has room for
 # it at once. After so many, of either size, each place has had its turn, wherever the first one was.
 BATCHES = 128
-OLD_REVISION = 0x10
 
 
 @contextlib.contextmanager
@@ -61,9 +61,7 @@ class BenchWire(SilentWire):
 
     def set_up(self):
         if self.subject == "8139too":
-            # It leaves a card of this revision to 8139cp.
-            run("insmod", f"{lib.MODULES}-tests/pci_revision.ko",
-                f"device={self.card.address}", f"revision={OLD_REVISION}")
+            show_old_revision(self.card)
         super().set_up()
 
     def close(self):
@@ -211,7 +209,10 @@ class Counter:
             wire = self.ready()
             return [totals(wire, work, size, column) for _ in range(runs)]
         except (Stalled, lib.Failure):
+            wire = self.wire
             self.__exit__()
+            if wire:
+                let_go(wire.card)
             raise
 
 

@@ -43,15 +43,20 @@ static void enter(const char *namespace)
 	close(fd);
 }
 
-/* The calls of a socket end, whatever happens to the packets. */
+/*
+ * The calls of a socket end, whatever happens to the packets, and so does the socket: one that went on
+ * sending what nobody acknowledges would hold its namespace.
+ */
 static int be_impatient(int fd)
 {
 	struct timeval soon = { 0, 200000 };
+	struct linger no = { 1, 0 };
 
 	if (fd < 0)
 		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)))
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &no, sizeof(no)))
 		die("SO_RCVTIMEO");
 	return fd;
 }

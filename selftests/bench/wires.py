@@ -20,6 +20,18 @@ OLD_REVISION = 0x10
 CAPR = 0x38
 
 
+def show_old_revision(card):
+    """For 8139too, which leaves a card of the revision that it has to 8139cp."""
+    run("insmod", f"{lib.MODULES}-tests/pci_revision.ko", f"device={card.address}", f"revision={OLD_REVISION}")
+
+
+def let_go(card):
+    """The frames that QEMU holds back for a card, which no driver has, are lost: they come when the ring's
+    position is written, which 8139too does only after one has come, and without a receiver the card throws
+    them away."""
+    card.poke(CAPR, 2, 0xFFF0)
+
+
 class Wires:
     """A context manager: `ports` are the drivers' interfaces by name, `peer` is the other end; `dead` are
     drivers that do not even come up again."""
@@ -45,9 +57,7 @@ class Wires:
         self.peer = self.move(name, "peer")
         for driver, card in self.cards.items():
             if driver == "8139too":
-                # It leaves a card of this revision to 8139cp.
-                run("insmod", f"{lib.MODULES}-tests/pci_revision.ko",
-                    f"device={card.address}", f"revision={OLD_REVISION}")
+                show_old_revision(card)
             self.attach(driver)
             self.peer.ip("address", "add", f"{self.peer_address(driver)}/24", "dev", self.peer.name)
         lines = [card.irq for card in (peer, *self.cards.values())]
@@ -90,9 +100,7 @@ class Wires:
     def revive(self, driver):
         """Binds a driver that has stalled anew; the next workload shall not suffer for it."""
         self.cards[driver].unbind()
-        # The frames that QEMU holds back for the card are let go when the ring's position is written, which
-        # 8139too does only after one has come. Without a receiver the card throws them away.
-        self.cards[driver].poke(CAPR, 2, 0xFFF0)
+        let_go(self.cards[driver])
         self.attach(driver)
         self.dead.discard(driver)
         if not self.comes(driver):
