@@ -331,7 +331,7 @@ def test_load():
     FAULTS[0].__exit__()
     with failing.without_module(), \
             fault_injection.Allocations(CONTROL, MODULE, "task", SITES[0]) as allocations:
-        allocations.each("load", load, judge, 5)
+        allocations.each("load", load, judge, 2)
 
 
 def test_each_place_has_failed():
