@@ -30,7 +30,8 @@ from twin import probe, vlan
 CALLS = fail_call.Calls(CONTROL, MODULE)
 # What has a reason not to be reached by any case here.
 UNREACHED = [
-    (r"(.*::auxdata|rnet_helper_packet_header_copy)\+\w+, skb_copy_bits", "who receives a VLAN tag has it in the linear part of the packet"),
+    (r"(.*::auxdata|rnet_helper_packet_header_copy)\+\w+, skb_copy_bits",
+     "who receives a VLAN tag has it in the linear part of the packet"),
     (r".*::(release_callback|setsockopt|leave)\+\w+, __dev_get_by_index",
      "a membership that is given back: a device that is there cannot be missed"),
     (r".*>::(leave|leave_device|device_event)\+\w+, dev_set_(promiscuity|allmulti)",
