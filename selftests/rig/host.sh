@@ -118,6 +118,19 @@ qemu_ends_itself() {
 	ends_with 249 && grep -q 'QEMU ended itself: qemu-system' "$WORK/err"
 }
 
+# At a terminal, where somebody types.
+a_shell_is_for_people() {
+	cd "$WORK"
+	mkfifo keys
+	# shellcheck disable=SC2016 # The inner shell's.
+	start bash -c 'exec script -qefc "$0" screen <>keys' "$SCRIPTS/vm --no-build --modules none --nics ''"
+	wait_for 300 grep -q 'rpacket:/rpacket#' screen || { cat screen; return 1; }
+	echo 'type -P qmp; exit' >keys
+	ends_with 0 && grep -q '/rpacket/scripts/guest/qmp' screen && return
+	cat screen
+	return 1
+}
+
 # What the runner finds in the kernel log of the boot is a failed result, though its one test passes.
 a_boot_is_judged() {
 	cat >"$TREE/build/$RPACKET_MARK" <<-'EOF'
@@ -183,7 +196,7 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 19
+ktap_set_plan 20
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -203,6 +216,7 @@ check "a guest that does not go off is no success" says 'does not go off' 253 \
 check "a guest that hangs ends the run, and it says where" says 'no sign of life.*CPUs in .*halt' 253 \
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "a defect of QEMU's is told from one of the guest" qemu_ends_itself
+check "a shell in the VM finds what is for it" a_shell_is_for_people
 check "what the kernel says before the first test is judged" a_boot_is_judged
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
