@@ -120,14 +120,15 @@ qemu_ends_itself() {
 
 # At a terminal, where somebody types.
 a_shell_is_for_people() {
-	cd "$WORK"
-	mkfifo keys
+	local screen=$WORK/screen keys=$WORK/keys
+	mkfifo "$keys"
 	# shellcheck disable=SC2016 # The inner shell's.
-	start bash -c 'exec script -qefc "$0" screen <>keys' "$SCRIPTS/vm --no-build --modules none --nics ''"
-	wait_for 300 grep -q 'rpacket:/rpacket#' screen || { cat screen; return 1; }
-	echo 'type -P qmp; exit' >keys
-	ends_with 0 && grep -q '/rpacket/scripts/guest/qmp' screen && return
-	cat screen
+	start bash -c 'exec script -qefc "$0" "$1" <>"$2"' \
+		"$SCRIPTS/vm --no-build --modules none --nics ''" "$screen" "$keys"
+	wait_for 300 grep -q 'rpacket:/rpacket#' "$screen" || { cat "$screen"; return 1; }
+	echo 'type -P qmp; exit' >"$keys"
+	ends_with 0 && grep -q '/rpacket/scripts/guest/qmp' "$screen" && return
+	cat "$screen"
 	return 1
 }
 
