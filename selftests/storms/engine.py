@@ -200,6 +200,8 @@ class Storm:
                 for pid in self.pids:
                     os.kill(pid, signal.SIGKILL)
                     os.waitpid(pid, 0)
+                for role in self.roles():
+                    role.page.close()
                 signal.signal(signal.SIGTERM, before)
         os.close(self.stop_reader)
         self.complaints()

@@ -19,7 +19,15 @@ class Page:
         for action in self.actions:
             self.places[action.__name__] = at
             at += 2 + len(action.allowed)
-        self.cells = memoryview(mmap.mmap(-1, at * 8)).cast("Q")
+        self.shared = mmap.mmap(-1, at * 8)
+        self.cells = memoryview(self.shared).cast("Q")
+
+    def close(self):
+        """Nobody else writes it any more: what it says stays, and its memory, which the kernel counts as an open
+        file, is given back."""
+        with self.cells as shared:
+            self.cells = list(shared)
+        self.shared.close()
 
     def begin(self, action):
         """The actor goes to work on it."""

@@ -9,7 +9,8 @@ import os
 import re
 import time
 
-# Bytes, of /proc/meminfo. `Other` is what no counter of the kernel explains: pages that somebody has.
+# Bytes, of /proc/meminfo. `Other` is what no counter of the kernel explains: pages that somebody has. The free
+# pages that each CPU keeps for itself, some megabytes more or less, are no such pages, and are available.
 MEMORY = ("MemAvailable", "Slab", "SUnreclaim", "Percpu", "VmallocUsed", "PageTables", "KernelStack")
 EXPLAINED = ("MemFree", "Buffers", "Cached", "SwapCached", "AnonPages", "Slab", "KernelStack", "PageTables",
              "Percpu", "SecPageTables")
@@ -27,6 +28,12 @@ def meminfo():
     """/proc/meminfo, in bytes."""
     with open("/proc/meminfo", encoding="ascii") as file:
         return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in file}
+
+
+def kept_by_cpus():
+    """Free pages that /proc/meminfo does not know of, in bytes."""
+    pages = re.findall(r"^\s+count:\s+(\d+)$", read("/proc/zoneinfo"), re.MULTILINE)
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def slabs():
@@ -85,5 +92,7 @@ def sample(quiet=False):
     if quiet:
         settle()
     info = meminfo()
-    other = info["MemTotal"] - sum(info.get(name, 0) for name in EXPLAINED)
+    kept = kept_by_cpus()
+    info["MemAvailable"] += kept
+    other = info["MemTotal"] - sum(info.get(name, 0) for name in EXPLAINED) - kept
     return {**{name: info.get(name, 0) for name in MEMORY}, "Other": other, **slabs(), **references()}
