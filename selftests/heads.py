@@ -48,7 +48,7 @@ class Head:
 
 def of_upstream(test):
     """What the head of one of the kernel's own selftests would ask for, if it had one."""
-    return Head(subjects=list(test.subjects), kernels=["stock", "debug", "rt"], timeout=test.seconds + 180,
+    return Head(subjects=list(test.subjects), kernels=list(test.kernels), timeout=test.seconds + 180,
                 nics="rtl8139,e1000", machine="q35", cpus=test.cpus, leak_scan=False, log=test.log, trace=False,
                 icount=False, qtest=False, remaps=False, ruins=False, chosen=False, full=not test.short,
                 command=[catalogue.RUN, test.name])
