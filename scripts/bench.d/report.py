@@ -186,8 +186,8 @@ def steadiness(counts):
         return
     yield " The others:\n\n"
     yield from table(("workload", "subject", "CPUs", "metric", "least", "most", "why"), (
-        (row["workload"], row["subject"], row["cpus"], row["metric"], number(row["least"]),
-         number(row["most"]), why(row, wholes)) for row in differing))
+        (row["workload"], row["subject"], row["cpus"], row["metric"], number(row["least"], 3),
+         number(row["most"], 3), why(row, wholes)) for row in differing))
 
 
 def why(row, wholes):
