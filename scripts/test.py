@@ -212,6 +212,11 @@ def no_tests(account, kernel, reason):
     account.top(False, "the VM runs the tests", reason)
 
 
+def ruinous_last(tests):
+    """After one that ruins the kernel the rest would need another boot."""
+    return sorted(tests, key=lambda test: heads.read(test[0]).ruins)
+
+
 def vm_group(account, kernel, group, tests):
     """All tests of one group: in one boot, or in more when the kernel dies under one."""
     (machine, cpus, nics, trace, icount, qtest, remaps), leak_scan = group
@@ -226,7 +231,7 @@ def vm_group(account, kernel, group, tests):
         options.append("--one-thread")
     if leak_scan:
         options += ["--append", "kmemleak=on"]
-    tests, again = list(tests), collections.Counter()
+    tests, again, counted = list(tests), collections.Counter(), set()
     while tests:
         journal = f"{RESULTS}/vm.jsonl"
         if os.path.exists(journal):
@@ -244,7 +249,9 @@ def vm_group(account, kernel, group, tests):
                 account.add_all(rows)
                 open_test, rows = (event["file"], event["subject"]), []
             elif event["event"] == "end":
-                account.add_all(rows)
+                # Of one that runs again for its leaks only what it failed in now is new.
+                account.add_all(row for row in rows if open_test not in counted or row["result"] == "fail")
+                counted.add(open_test)
                 open_test, rows, done = None, [], done + 1
                 account.number += 1
                 spent += event["seconds"]
@@ -262,7 +269,7 @@ def vm_group(account, kernel, group, tests):
             again[open_test] += 1
             account.again(open_test[0], vm_reason(status))
             # Nobody has looked for the leaks of those before it.
-            tests = tests[done:] + (tests[:done] if leak_scan else [])
+            tests = ruinous_last(tests[done:] + (tests[:done] if leak_scan else []))
             continue
         account.add_all(rows)
         if open_test:
@@ -312,8 +319,7 @@ def vm_suite(account, kernel, chosen, compare):
     for index, (group, tests) in enumerate(groups.items(), 1):
         print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"
               f" is for {len(tests)}; {account.times.elapsed():.0f} s until now", flush=True)
-        # After one that ruins the kernel the rest would need another boot.
-        vm_group(account, kernel, group, sorted(tests, key=lambda test: heads.read(test[0]).ruins))
+        vm_group(account, kernel, group, ruinous_last(tests))
         number -= len(tests)
     if kernel == "debug" and groups and not os.environ.get("TESTS") and not any(scan for _, scan in groups):
         account.add("vm", "kmemleak looks for leaks", "rig", kernel, "fail", "no test asks for it")

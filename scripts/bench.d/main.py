@@ -51,8 +51,10 @@ def keep_failure(part):
 
 def store(part, what):
     os.makedirs(f"{OUT}/parts", exist_ok=True)
-    with open(f"{OUT}/parts/{part}.json", "w", encoding="utf-8") as file:
+    path = f"{OUT}/parts/{part}.json"
+    with open(f"{path}.partial", "w", encoding="utf-8") as file:
         json.dump(what, file)
+    os.replace(f"{path}.partial", path)
 
 
 def record(part):
@@ -76,10 +78,12 @@ def sources(records):
         if one["data"]:
             places.setdefault(f"{one['machine']}, on {one['day']}, with the modules {one['modules']}", []).append(part)
         if "failed" in one:
-            failed += f" The part {part} has failed on {one['failed']}; what is here of it is of a run before."
+            failed += f" The part {part} has failed on {one['failed']}" + (
+                "; what is here of it is of a run before." if one["data"] else ".")
     text = " ".join(places) if len(places) == 1 else "\n\n".join(
         f"Of the parts {', '.join(parts)}: {place}." for place, parts in places.items()).removesuffix(".")
-    return (f"{text}.{failed} Guests of 1 GiB, machine q35; the card is QEMU's rtl8139, its peer an e1000 on the same hub. "
+    text = f"{text}.{failed}" if text else failed.strip()
+    return (f"{text} Guests of 1 GiB, machine q35; the card is QEMU's rtl8139, its peer an e1000 on the same hub. "
             f"Accesses with 1 and 2 CPUs in the guest, instructions with 1 and `-icount shift=0`, the rest with 2.")
 
 
@@ -124,13 +128,16 @@ def modules():
     return found.hexdigest()[:12]
 
 
-def stalled(counts, ratios):
+def stalled(counts, ratios, losses):
     """What of ours did not come to its end, as lines of text."""
     for row in counts.rows(lambda metric: metric.startswith("stalled")):
         if row["subject"] in baseline.OURS:
             yield f"{row['subject']} has stalled in {row['workload']}, {row['cpus']} CPUs"
     for row in ratios:
         if any(row["note"].startswith(f"{word} {row['subject']}") for word in ("stalled", "dead")):
+            yield f"{row['subject']} has stalled in {row['workload']}"
+    for row in losses:
+        if row["subject"] in baseline.OURS and row["share"] == "":
             yield f"{row['subject']} has stalled in {row['workload']}"
 
 
@@ -153,11 +160,17 @@ def kvm():
     return False
 
 
-def show():
-    """Writes all files from the parts that there are; returns counts and ratios."""
+def counts_of(parts):
     counts = Counts()
     for part in ("registers", "instructions"):
-        counts.take(kept(part))
+        if part in parts:
+            counts.take(kept(part))
+    return counts
+
+
+def show():
+    """Writes all files from the parts that there are; returns the counts."""
+    counts = counts_of(("registers", "instructions"))
     ratios, losses, memory = kept("rates"), kept("loss"), kept("sizes")
     write("counts.csv", Counts.COLUMNS, counts.rows(is_total))
     write("registers.csv", Counts.COLUMNS, counts.rows(lambda metric: not is_total(metric)))
@@ -174,7 +187,7 @@ def show():
         file.writelines(report.functions(kept("profile")))
     with open(f"{OUT}/report.html", "w", encoding="utf-8") as file:
         file.write(page.html(*everything))
-    return counts, ratios
+    return counts
 
 
 def main():
@@ -190,13 +203,15 @@ def main():
     except ValueError as error:
         sys.exit(f"rpacket: error: BASELINE: {error}")
     failed = measure([part for part in parts if part != "report"])
-    counts, ratios = show()
+    counts = show()
     with open(f"{OUT}/report.md", encoding="utf-8") as file:
         print(file.read())
     say("build/bench/report.html, report.md, and counts, registers, repeats, ratios, loss, sizes.csv")
     for part in failed:
         say(f"failed: {part}; what the report has of it, if anything, is of an earlier run")
-    ended = list(dict.fromkeys(stalled(counts, ratios)))
+    # What of an earlier run is shown as well has been told then.
+    ended = list(dict.fromkeys(stalled(counts_of(parts), *(kept(part) if part in parts else []
+                                                           for part in ("rates", "loss")))))
     for line in ended:
         say(line)
     if before is None:

@@ -194,7 +194,7 @@ def why(row, wholes):
     """Why a count differs between two runs, where that is known."""
     if row["workload"].startswith("tcp"):
         return "a stream: how many frames the host lets come at once differs"
-    if row["cpus"] == 2 and "lone" not in row["workload"]:
+    if row["cpus"] == 2 and not row["workload"].startswith(("rx-lone", "tx-lone", "ping")):
         return "two CPUs: whether the poll ends before the next frame comes is up to the host"
     if row["metric"] in ("own_instructions", "above_null_instructions"):
         if (row["workload"], row["subject"]) in wholes:

@@ -24,7 +24,7 @@ import json
 import subprocess
 import sys
 
-from registers import BenchWire, Stalled, alive
+from registers import FAILURES, BenchWire, Stalled, alive
 from nic import Port, format_mac, inside, ip, lib, load, read, unload, write
 
 BATCH = 16
@@ -156,7 +156,7 @@ def report(device, subject, workload):
     work = device.receive if way == "rx" else device.transmit
     try:
         value = round(work(int(size), 1 if how == "lone" else BATCH), 1)
-    except (Stalled, lib.Failure) as reason:
+    except FAILURES as reason:
         stalled(subject, workload, reason)
         return False
     row(subject, workload, metric="guest_instructions", value=value)
@@ -176,7 +176,7 @@ def main():
                     # After one that stalls the card is bound anew.
                     while left and report(device, subject, left.pop(0)):
                         pass
-            except (Stalled, lib.Failure) as reason:
+            except FAILURES as reason:
                 if not left:
                     raise
                 # It does not come up again.

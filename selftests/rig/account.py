@@ -127,10 +127,11 @@ def again_when_qemu_has_ended_itself():
 
 def whose_leaks_nobody_has_looked_for_runs_again():
     scan = [{"event": "scan"}]
-    _, failures, asked = run((whole(0) + [began(1)], test.QEMU_FAILED), (whole(1) + whole(2) + whole(0) + scan, 0),
-                             leak_scan=True)
-    lib.equal([[0, 1, 2], [1, 2, 0]], asked)
-    lib.equal([], failures)
+    for verdict in ("pass", "fail"):
+        counts, _, asked = run((whole(0) + [began(1)], test.QEMU_FAILED),
+                               (whole(1) + whole(2) + whole(0, verdict) + scan, verdict == "fail"), leak_scan=True)
+        lib.equal([[0, 1, 2], [1, 2, 0]], asked)
+        lib.equal({"pass": 3, "fail": verdict == "fail", "skip": 0}, counts)
     _, failures, _ = run((whole(0) + whole(1) + whole(2), 0), leak_scan=True)
     lib.require("kmemleak looks for leaks" in failures[0], failures)
 

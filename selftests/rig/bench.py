@@ -7,6 +7,7 @@
 # kernels: stock
 # timeout: 60
 import contextlib
+import errno
 import html.parser
 import io
 import json
@@ -188,7 +189,7 @@ def a_driver_that_does_not_come_back_has_rows():
     @contextlib.contextmanager
     def real(_):
         if not next(binds):
-            raise driver_path.Stalled
+            raise OSError(errno.ENODEV, "nobody has bound it")
         yield types.SimpleNamespace(receive=lambda *_: 4000.0, transmit=fails)
 
     def fails(*_):
@@ -204,7 +205,7 @@ def a_driver_that_does_not_come_back_has_rows():
         driver_path.real, driver_path.load_test, driver_path.unload, sys.argv = before
     rows = guest.rows_of(text.getvalue().splitlines())
     equal([("rx-lone-60", 4000.0, None), ("tx-lone-60", 1, "191 of 192 frames were sent"),
-           ("rx-batch-60", 1, "no frame comes through"), ("tx-burst-60", 1, "no frame comes through")],
+           *((workload, 1, "[Errno 19] nobody has bound it") for workload in ("rx-batch-60", "tx-burst-60"))],
           [(row["workload"], row["value"], row.get("reason")) for row in rows])
 
 
@@ -221,7 +222,22 @@ def a_stall_of_one_part_is_none_of_the_other():
                                        "value": 1}])
     equal("stalled", next(report.drivers(counts))[2])
     equal("", next(report.accesses(counts, 1))[1])
-    equal(["rtl8139_rs has stalled in rx-lone-60, 1 CPUs"], list(main_of_bench.stalled(counts, [])))
+    equal(["rtl8139_rs has stalled in rx-lone-60, 1 CPUs"], list(main_of_bench.stalled(counts, [], [])))
+
+
+def a_stall_of_ours_is_told():
+    def told(ratios=(), losses=()):
+        return list(main_of_bench.stalled(figures.Counts(), ratios, losses))
+
+    def rate(note):
+        return {"workload": "tcp-send", "subject": "rtl8139_rs", "note": note}
+
+    equal(["rtl8139_rs has stalled in tcp-send"], told([rate("stalled rtl8139_rs, dead 8139too")]))
+    equal([], told([rate("dead 8139too"), rate("")]))
+    losses = [{"workload": "receive-60", "subject": subject, "share": share}
+              for subject, share in (("rtl8139_rs", 0.1), ("8139too", ""))]
+    equal([], told(losses=losses))
+    equal(["rtl8139_rs has stalled in receive-60"], told(losses=[{**losses[0], "share": ""}]))
 
 
 def a_null_driver_that_stalls_leaves_no_own_share():
@@ -449,7 +465,10 @@ def the_report_says_where_each_part_comes_from():
     three = main_of_bench.sources({"rates": here, "loss": {**here, "modules": "2c3d"}})
     lib.require("Of the parts loss: Linux 7.3, on 2026-01-02, with the modules 2c3d" in three, three)
     four = main_of_bench.sources({"rates": {**here, "failed": "2026-01-03"}})
-    lib.require("The part rates has failed on 2026-01-03" in four, four)
+    lib.require("The part rates has failed on 2026-01-03; what is here" in four, four)
+    five = main_of_bench.sources({"rates": here, "loss": {"data": [], "failed": "2026-01-03"}})
+    lib.require("The part loss has failed on 2026-01-03. Guests" in five, five)
+    equal("The part loss has failed", main_of_bench.sources({"loss": {"data": [], "failed": "2026-01-03"}})[:24])
 
 
 def a_reason_is_given_only_where_it_holds():
@@ -461,6 +480,7 @@ def a_reason_is_given_only_where_it_holds():
     lib.require("two CPUs" in why("interrupts", workload="rx-batch-60", cpus=2), "two CPUs")
     equal("not known", why("interrupts", cpus=2))
     lib.require("a stream" in why("interrupts", workload="tcp-send-1514"), "a stream")
+    equal("not known", why("interrupts", workload="ping-60", cpus=2))
 
 
 def the_report_says_what_was_found():
@@ -502,6 +522,7 @@ def main():
             rounds_in_which_nothing_came_are_named, a_stalled_driver_has_no_ratio,
             a_driver_that_stalls_is_told_from_one_that_is_dead, a_round_in_which_nothing_came_is_no_stall, two_runs_are_compared, own_shares_are_differences,
             a_driver_that_does_not_come_back_has_rows, a_stall_of_one_part_is_none_of_the_other,
+            a_stall_of_ours_is_told,
             a_null_driver_that_stalls_leaves_no_own_share,
             the_least_round_counts, growth_within_the_margin_is_accepted, only_ours_is_judged,
             differences_may_grow_by_some_instructions, a_baseline_is_one, what_stalls_now_is_worse,

@@ -134,18 +134,20 @@ a_shell_is_for_people() {
 
 # What the runner finds in the kernel log of the boot is a failed result, though its one test passes.
 a_boot_is_judged() {
-	cat >"$TREE/build/$RPACKET_MARK" <<-'EOF'
+	local quiet=build/$RPACKET_MARK.sh
+	cat >"$TREE/$quiet" <<-'EOF'
 		#!/bin/sh
 
 		echo 1..1
 		echo ok 1 all is well
 	EOF
-	defer rm -f "$TREE/build/$RPACKET_MARK"
+	defer rm -f "$TREE/$quiet"
 	says '"kernel log: clean before the first test".*WARNING: on the way up' 1 vm -- "
 		echo 'WARNING: on the way up' >/dev/kmsg
-		install -D build/$RPACKET_MARK /tmp/rig/quiet.sh
+		install -D $quiet /tmp/rig/quiet.sh
 		selftests/run --results /tmp/results /tmp/rig/quiet.sh
-		status=\$?; cat /tmp/results; exit \$status"
+		status=\$?; cat /tmp/results; exit \$status" &&
+		grep -q '^ok 1 .*rig/quiet.sh' "$WORK/said"
 }
 
 boots() { wc -l <"$CACHE/boots.csv"; }
