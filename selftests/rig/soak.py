@@ -120,8 +120,10 @@ def without_a_leak():
 
 
 def with_a_leak():
+    """Of one of the two objects of a packet it is surely seen in so few samples: of the other, each CPU keeps up
+    to 64 for the next packets."""
     status, said = samples(True)
-    lib.equal((1, True), (status, "grows: skbuff_head_cache" in said), said)
+    lib.equal((1, True), (status, re.search("grows: skbuff_(head_cache|small_head)", said) is not None), said)
 
 
 def main():
