@@ -4,9 +4,10 @@
  *
  * usage: stream tcp|udp FROM TO ADDRESS SIZE MILLISECONDS
  *
- * FROM and TO are names of namespaces, or - for that of the caller; ADDRESS belongs to TO, SIZE is that of a write or a
- * datagram. Prints "BYTES SECONDS": what the receiver got from a tenth of the time on, so that the
- * beginning of a connection does not count, and how long the rest of it is, pauses included.
+ * FROM and TO are names of namespaces, or - for that of the caller; ADDRESS belongs to TO, SIZE is
+ * that of a write or a datagram. Prints "BYTES SECONDS": what the receiver got from a tenth of the
+ * time on, so that the beginning of a connection does not count, and how long the rest of it is,
+ * pauses included.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -44,8 +45,8 @@ static void enter(const char *namespace)
 }
 
 /*
- * The calls of a socket end, whatever happens to the packets, and so does the socket: one that went on
- * sending what nobody acknowledges would hold its namespace.
+ * The calls of a socket end, whatever happens to the packets, and so does the socket: one that went
+ * on sending what nobody acknowledges would hold its namespace.
  */
 static int be_impatient(int fd)
 {

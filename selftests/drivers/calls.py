@@ -26,7 +26,8 @@ import fail_call
 ETHTOOL_GSET, ETHTOOL_SSET = 1, 2
 # What has a reason not to be reached by any case here.
 UNREACHED = [
-    (r"(.*::napi::poll::<.*>|rnet_helper_netif_tx_trylock_queue)\+\w+, (_raw|rt)_spin_trylock", "only netpoll's poll tries a lock, and no case here sends by netpoll"),
+    (r"(.*::napi::poll::<.*>|rnet_helper_netif_tx_trylock_queue)\+\w+, (_raw|rt)_spin_trylock",
+     "only netpoll's poll tries a lock, and no case here sends by netpoll"),
 ]
 
 
