@@ -21,6 +21,7 @@ import os
 import random
 import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -147,7 +148,8 @@ def where(error):
 @contextlib.contextmanager
 def no_module_on_demand():
     """A name of a device, a number of a family that is not there makes the kernel start modprobe, which
-    costs more than all else in a storm."""
+    costs more than all else in a storm. AF_PACKET, by which the peers send and receive, is there before."""
+    socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
     with open("/proc/sys/kernel/modprobe", encoding="ascii") as file:
         before = file.read()
     with open("/proc/sys/kernel/modprobe", "w", encoding="ascii") as file:
