@@ -39,9 +39,15 @@ pub(crate) const FCS_LEN: u16 = 4;
 /// The chip itself stops at 4 KiB; this bound leaves room for an MTU of 1770 with two VLAN tags.
 pub(crate) const MAX_FRAME_LEN: u16 = 1792;
 
-/// Length of the memory of the ring in bytes: the ring, and behind it room for a frame that begins
-/// at its very end and is not wrapped.
-pub(crate) const BUFFER_LEN: usize = RING_LEN as usize + 2048 + 16;
+/// How far a frame that begins at the very end of the ring can reach behind it, in bytes.
+///
+/// Not [`MAX_FRAME_LEN`], which the chip does not know: it stores what comes. QEMU's model does not
+/// stop at 4 KiB either, but takes a jumbo frame of its peer, of up to 16 KiB, whole.
+const OVERRUN_LEN: u16 = 20 * 1024;
+
+/// Length of the memory of the ring in bytes: the ring, and behind it room for a frame that is not
+/// wrapped.
+pub(crate) const BUFFER_LEN: usize = RING_LEN as usize + OVERRUN_LEN as usize;
 
 /// How much may be consumed before the chip is told, in bytes.
 ///

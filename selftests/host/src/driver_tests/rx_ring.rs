@@ -120,6 +120,21 @@ fn a_position_behind_all_memory_is_not_believed() {
     }
 }
 
+/// The longest that QEMU's e1000 sends; a chip stores no more than 4 KiB.
+#[test]
+fn what_the_chip_stores_at_the_end_of_the_ring_stays_in_its_memory() {
+    for len in [1793, 4096, 16384] {
+        let mut chip = Chip::new();
+        (chip.cbr, chip.read) = (RING - 4, RING - 4);
+        assert!(chip.receive(&vec![1; len]), "{len} bytes");
+        let ring = ring_at(0);
+        assert!(matches!(
+            ring.decode(header(OK, len as u16 + 4), Accept::default()),
+            Next::Lost(Lost::BadLength(_))
+        ));
+    }
+}
+
 #[test]
 fn takes_the_smallest_frame_of_the_wire() {
     let ring = ring_at(68);
