@@ -58,7 +58,6 @@ void rnet_helper_netif_tx_stop_queue(struct netdev_queue *txq);
 void rnet_helper_netif_tx_stop_queue_mb(struct netdev_queue *txq);
 void rnet_helper_netif_tx_start_queue(struct netdev_queue *txq);
 bool rnet_helper_netif_tx_queue_stopped(const struct netdev_queue *txq);
-bool rnet_helper_netif_xmit_stopped(const struct netdev_queue *txq);
 void rnet_helper_netdev_tx_sent_queue(struct netdev_queue *txq, unsigned int bytes);
 void rnet_helper_netdev_txq_completed_mb(struct netdev_queue *txq, unsigned int packets,
 					 unsigned int bytes);

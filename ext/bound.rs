@@ -8,7 +8,6 @@
 //! of such a type can therefore not simply return the value. It returns an [`Init`]: a recipe that
 //! the bus adapter, and nobody else, turns into a value at a place that it owns and will drop.
 
-use core::marker::PhantomData;
 use kernel::prelude::*;
 
 /// A recipe for a value of type `D` that only a bus adapter may carry out.
@@ -20,22 +19,4 @@ pub(crate) trait Init<D> {
     /// The value that the initialiser makes must be dropped before any lifetime in `D` ends; in
     /// particular it must not be leaked.
     unsafe fn into_init(self) -> impl PinInit<D, Error>;
-}
-
-/// A recipe for a value that may as well be leaked: it registers nothing that borrows.
-///
-/// Drivers whose data is plain use it to fulfil the signature of `probe`.
-pub(crate) struct Plain<D, I>(I, PhantomData<fn() -> D>);
-
-impl<D, I: PinInit<D, Error>> Plain<D, I> {
-    /// Wraps the initialiser `init`.
-    pub(crate) fn new(init: I) -> Self {
-        Self(init, PhantomData)
-    }
-}
-
-impl<D, I: PinInit<D, Error>> Init<D> for Plain<D, I> {
-    unsafe fn into_init(self) -> impl PinInit<D, Error> {
-        self.0
-    }
 }

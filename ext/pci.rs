@@ -251,15 +251,6 @@ impl<'bound> Enabled<'bound> {
         // SAFETY: The device is bound, so it is valid.
         unsafe { bindings::pci_set_master(as_raw(self.0)) };
     }
-
-    /// Lets the device write whole cache lines, where bus and device can:
-    /// `pci_try_set_mwi()`.
-    pub(crate) fn try_set_mwi(&self) {
-        // A device that cannot do it works without, so the result does not matter.
-        //
-        // SAFETY: The device is bound, so it is valid.
-        unsafe { bindings::pci_try_set_mwi(as_raw(self.0)) };
-    }
 }
 
 impl Drop for Enabled<'_> {

@@ -99,34 +99,6 @@ impl Namespace {
         Some(Listed(device))
     }
 
-    /// Looks a device up by its name, within an RCU read section.
-    ///
-    /// `name` ends at its first zero byte, if it has one. A name of 16 bytes (`IFNAMSIZ`) or more is
-    /// nobody's.
-    pub(crate) fn find_device_by_name<'r>(
-        &self,
-        name: &[u8],
-        _section: &'r rcu::Guard,
-    ) -> Option<Listed<'r>> {
-        let mut terminated = [0u8; bindings::IFNAMSIZ as usize];
-        let len = name
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(name.len());
-        if len >= terminated.len() {
-            return None;
-        }
-        terminated.get_mut(..len)?.copy_from_slice(name.get(..len)?);
-        // SAFETY: By the type invariant the namespace is valid, the name ends with a zero byte, and
-        // the guard says that this is an RCU read section.
-        let ptr =
-            unsafe { bindings::dev_get_by_name_rcu(self.as_raw(), terminated.as_ptr().cast()) };
-        // SAFETY: A device that was found stays valid until the end of the section, hence for `'r`.
-        let device = unsafe { Device::from_raw(NonNull::new(ptr)?.as_ptr()) };
-        // INVARIANT: The look-up has found it in the list of its namespace.
-        Some(Listed(device))
-    }
-
     /// A counted reference to the device with this index. Any context but a hard interrupt.
     #[inline]
     pub(crate) fn device(&self, index: c_int) -> Option<ARef<Device>> {

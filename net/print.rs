@@ -54,13 +54,6 @@ pub(crate) fn print(dev: &Device, level: Level, args: fmt::Arguments<'_>) {
     };
 }
 
-/// Whether a message that the network can provoke may be printed now (`net_ratelimit()`).
-#[doc(hidden)]
-pub(crate) fn may_print() -> bool {
-    // SAFETY: May be called in any context.
-    unsafe { bindings::net_ratelimit() != 0 }
-}
-
 /// Prints an error of an interface.
 #[macro_export]
 macro_rules! netdev_err {

@@ -189,16 +189,6 @@ impl<'a> TxQueue<'a> {
         unsafe { bindings::netif_tx_queue_stopped(self.txq) }
     }
 
-    /// Whether the driver or byte queue limits have stopped the queue.
-    ///
-    /// A driver that does not get an interrupt for each frame must then make sure of one: nothing
-    /// else would report the bytes as completed.
-    #[inline]
-    pub(crate) fn is_blocked(&self) -> bool {
-        // SAFETY: By the type invariant the queue is valid.
-        unsafe { bindings::netif_xmit_stopped(self.txq) }
-    }
-
     /// Reports `bytes` as given to the device.
     #[inline]
     pub(crate) fn sent(&mut self, bytes: u32) {

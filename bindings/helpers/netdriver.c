@@ -162,11 +162,6 @@ bool rnet_helper_netif_tx_queue_stopped(const struct netdev_queue *txq)
 	return netif_tx_queue_stopped(txq);
 }
 
-bool rnet_helper_netif_xmit_stopped(const struct netdev_queue *txq)
-{
-	return netif_xmit_stopped(txq);
-}
-
 void rnet_helper_netdev_tx_sent_queue(struct netdev_queue *txq, unsigned int bytes)
 {
 	netdev_tx_sent_queue(txq, bytes);
