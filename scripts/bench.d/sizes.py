@@ -104,7 +104,7 @@ def sockets():
             percpu.setdefault(subject, []).append(float(words[3]))
     for metric, found in (("socket_slab", slab), ("socket_percpu", percpu)):
         for subject, values in found.items():
-            # What else the machine frees meanwhile makes the figure smaller, never the socket.
+            # What else the machine allocates and frees meanwhile changes single rounds.
             yield {"subject": subject, "metric": metric, "unit": "bytes",
                    "value": round(sorted(values)[len(values) // 2])}
 

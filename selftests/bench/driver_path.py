@@ -3,7 +3,8 @@
 """What a frame costs on its way through a driver in instructions of the guest, counted by its clock.
 
 usage: driver_path.py SUBJECT WORKLOAD...    in a VM of scripts/vm --icount
-SUBJECT: rtl8139_rs, 8139cp, 8139too, or null, a device without hardware (null_nic.ko)
+SUBJECT: rtl8139_rs, 8139cp, 8139too, or null, a device without hardware (null_nic.ko), or null-without-gro,
+which gives what it receives to the stack one by one, as 8139too does
 
 Prints one line of JSON for each workload, its name with a size after it:
 
@@ -115,8 +116,8 @@ class Null:
 
 
 @contextlib.contextmanager
-def null():
-    load_test("null_nic")
+def null(gro):
+    load_test("null_nic", f"gro={gro:d}")
     try:
         write("/proc/sys/net/ipv6/conf/null0/disable_ipv6", 1)
         ip("link", "set", "dev", "null0", "up")
@@ -136,8 +137,8 @@ def real(subject):
         unload("e1000")
 
 
-def load_test(module):
-    lib.sh(f"insmod {lib.MODULES}-tests/{module}.ko")
+def load_test(module, parameters=""):
+    lib.sh(f"insmod {lib.MODULES}-tests/{module}.ko {parameters}")
 
 
 def row(subject, workload, **found):
@@ -172,7 +173,7 @@ def main():
     try:
         while left:
             try:
-                with null() if subject == "null" else real(subject) as device:
+                with null(subject == "null") if subject.startswith("null") else real(subject) as device:
                     # After one that stalls the card is bound anew.
                     while left and report(device, subject, left.pop(0)):
                         pass
