@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What two contexts share, in every order that the memory model allows.
+//! What two contexts share, in every order that the memory model allows and that takes a few switches of
+//! the thread ([`model`]).
 //!
 //! Each file states an invariant and lets loom try all orders of the accesses to locks, atomics, fences
 //! and, for the whole driver, registers. That a test can fail is shown in the same file: once more with
