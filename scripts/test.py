@@ -315,6 +315,8 @@ def vm_suite(account, kernel, chosen, compare):
         built(account, kernel, "upstream's tests are built", f"{TREE}/selftests/upstream/build")
     if any(heads.read(file).icount for tests in groups.values() for file, _ in tests):
         built(account, kernel, "the benchmarks' programs are built", f"{TREE}/selftests/bench/build")
+    if not groups and not os.environ.get("TESTS"):
+        no_tests(account, kernel, "no test's head has chosen this kernel")
     number = total = sum(len(tests) for tests in groups.values())
     for index, (group, tests) in enumerate(groups.items(), 1):
         print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"

@@ -184,6 +184,17 @@ def a_kernel_that_complains_when_all_is_done():
     lib.require("the VM runs the tests" in failures[0], failures)
 
 
+def a_kernel_without_a_test():
+    """As the debug kernel would be if no head had chosen it. What TESTS picks may be none."""
+    for pattern, failed in (("", 1), ("host/logic", 0)):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), \
+                mock.patch.dict(os.environ, {"TESTS": pattern}), \
+                mock.patch.object(test, "vm_tests", lambda *_: ()):
+            account = Account(folder)
+            test.vm_suite(account, "debug", True, False)
+            lib.equal({"pass": 0, "fail": failed, "skip": 0}, account.counts, f"TESTS={pattern}")
+
+
 KUNIT = """\
 KTAP version 1
 1..1
@@ -264,7 +275,7 @@ def main():
                      whose_leaks_nobody_has_looked_for_runs_again, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,
                      a_runner_that_dies, a_kernel_that_complains_when_all_is_done,
-                     the_cases_of_kunit, a_plan_of_kunit_that_is_not_kept):
+                     a_kernel_without_a_test, the_cases_of_kunit, a_plan_of_kunit_that_is_not_kept):
         lib.case(function)
 
 
