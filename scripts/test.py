@@ -315,6 +315,8 @@ def vm_suite(account, kernel, chosen, compare):
         built(account, kernel, "upstream's tests are built", f"{TREE}/selftests/upstream/build")
     if any(heads.read(file).icount for tests in groups.values() for file, _ in tests):
         built(account, kernel, "the benchmarks' programs are built", f"{TREE}/selftests/bench/build")
+    if not groups and not os.environ.get("TESTS"):
+        no_tests(account, kernel, "no test's head has chosen this kernel")
     number = total = sum(len(tests) for tests in groups.values())
     for index, (group, tests) in enumerate(groups.items(), 1):
         print(f"# {kernel}: {total - number} of {total} tests done; boot {index} of {len(groups)}, or more,"
@@ -326,6 +328,31 @@ def vm_suite(account, kernel, chosen, compare):
 
 
 # ---- KUnit --------------------------------------------------------------------------------------
+
+
+def kunit_gaps(lines):
+    """{module: in words, what its suites have announced and not reported, or reported and not announced}; `lines`
+    are those of the kernel log. There is a plan of the suites of a module, and one of the cases of a suite."""
+    plans, came, module, suite = {}, collections.Counter(), None, None
+    for line in lines:
+        if marker := re.match(r"rpacket: kunit (\w+)", line):
+            module, suite = marker[1], None
+            plans[module, ""] = 0
+        elif not module:
+            continue
+        elif match := re.match(r" {4}# Subtest: (\S+)", line):
+            suite = match[1]
+            plans[module, suite] = 0
+        elif match := re.match(r"( {4})?1\.\.(\d+)$", line):
+            plans[module, suite if match[1] else ""] = int(match[2])
+        elif match := re.match(r"( {4})?(?:not )?ok \d+ ", line):
+            came[module, suite if match[1] else ""] += 1
+    gaps = collections.defaultdict(list)
+    for module, suite in {**plans, **came}:
+        planned, number = plans.get((module, suite), 0), came[module, suite]
+        if planned != number or not number:
+            gaps[module].append(f"{suite or 'suites'}: {planned} planned, {number} came")
+    return gaps
 
 
 def kunit_suite(account, kernel):
@@ -370,12 +397,13 @@ def kunit_suite(account, kernel):
         elif re.match(r" {4,}# ", line) and "Subtest" not in line and ".speed:" not in line:
             reason = reason or line.strip(" #")
             print(f"    {line.strip()}", flush=True)
+    gaps = kunit_gaps(lines)
     for module in MODULES:
-        if not results[module]:
+        missing = "; ".join(gaps[module]) if results[module] else VM_STATUS.get(status, "no suite reported")
+        if missing:
             failed += 1
-            account.add("kunit", f"{module}: its suites report", module, kernel, "fail",
-                        VM_STATUS.get(status, "no suite reported"))
-            print(f"    # no KUnit suite of {module} reported", flush=True)
+            account.add("kunit", f"{module}: its suites report", module, kernel, "fail", missing)
+            print(f"    # KUnit suites of {module}: {missing}", flush=True)
     if status:
         failed += 1
         account.add("kunit", "the VM runs them", MODULES[0], kernel, "fail",

@@ -95,10 +95,11 @@ INFALLIBLE = {
     "makes text, which the caller has room for": (
         r"_RNvX\w+(7Display|5Debug|8LowerHex|8UpperHex)3fmt", r"_RNv\w+4core3fmt\w+"),
     "is called by what the compiler, a sanitizer or the kernel's checks add": (
-        r"__asan_\w+", r"__kasan_\w+", r"__ubsan_\w+", r"__x86_(return|indirect)_thunk\w*",
+        r"__asan_\w+", r"__kasan_\w+", r"__ubsan_\w+", r"__x86_return_thunk",
         r"__SCT__might_resched", r"__might_(sleep|resched)", r"__cant_(sleep|migrate)",
         r"__check_object_size", r"refcount_warn_saturate", r"debug_smp_processor_id",
         r"mem(cmp|cpy|move|set)", r"bcmp"),
+    "is how a pointer is called: what may be behind it, by_pointer() asks": (r"__x86_indirect_thunk\w*",),
     "does not return": (r"_RNv\w+4core9panicking\w+",),
     "turns a value into another": (
         r"_RNv\w+_6kernel5error(5Error10from_errno|9to_result)", r"_RNvMNtCs\w+_6kernel5errorNtB2_5Error\w+",
@@ -153,6 +154,35 @@ def c_name(function):
             if function.endswith(rust):
                 return c
     return function
+
+
+@dataclasses.dataclass(frozen=True)
+class Pointer:
+    """Calls through a pointer in the functions of ours whose names fit: how many at most, of which the compiler
+    can make one, and what of."""
+
+    callers: str
+    number: int
+    what: str
+    # Which test makes it fail, if it can.
+    test: str
+    # How it fails, or why it does not.
+    why: str
+
+
+def by_pointer(module, known):
+    """([(caller, Pointer) for each call through a pointer that is `known`], [what is not], [what is known and
+    not there]). No symbol says what is called: so it is said in a list, function by function."""
+    rows, unknown, there = [], [], set()
+    for caller, number in sorted(module_code.by_pointer(module).items()):
+        name = module_code.readable(caller)
+        found = [pointer for pointer in known if re.fullmatch(pointer.callers, name)]
+        there.update(found)
+        rows += [(name, pointer) for pointer in found]
+        understood = sum(pointer.number for pointer in found)
+        if number > understood:
+            unknown.append(f"{name}: {number} calls through pointers, of {understood} it is known what they are")
+    return rows, unknown, [f"{pointer.what} in {pointer.callers}" for pointer in known if pointer not in there]
 
 
 def of(module):

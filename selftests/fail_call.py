@@ -4,7 +4,8 @@ of our modules. The work is done by a module of the tests, selftests/modules/fai
 
 Of interest are the functions that a module calls, directly: which there are is what is in its code,
 call_sites.py says how each of them fails, and `Calls` finds out which of them an operation reaches, and
-how often. fault_injection.py has the same work done to what allocations ask whether they are to fail.
+how often. What is called through a pointer is written down in a list, which has to be complete.
+fault_injection.py has the same work done to what allocations ask whether they are to fail.
 """
 import contextlib
 import ctypes
@@ -142,9 +143,10 @@ class Calls:
             raise lib.Failure(f"only {faults} calls failed")
         return f"{faults} calls failed, {without} without an error: {', '.join(names) or 'none'}"
 
-    def account(self, unreached):
+    def account(self, unreached, pointers=()):
         """Which calls were not made to fail: none but those that have a reason in `unreached`, a list of
-        (regular expression of a call in words, reason)."""
+        (regular expression of a call in words, reason). `pointers` are those through a pointer, which no probe
+        at the function called can tell from others: call_sites.Pointer for each."""
         failed, missing, stale, table = self.places.reached(), [], [], []
         every = [call for call in self.places.calls.values() if call_sites.c_name(call.function) in self.sites]
         lost = set(self.sites) - {call_sites.c_name(call.function) for call in every}
@@ -160,9 +162,17 @@ class Calls:
             reason = reason or "no reason is known"
             lib.diag(f"not reached: {call}: {reason}")
             table.append((call, "no", reason))
+        by_pointer, unknown, gone = call_sites.by_pointer(self.module, pointers)
+        for caller, pointer in by_pointer:
+            lib.diag(f"through a pointer: {caller}: {pointer.what}: {pointer.test or 'by no test'}: {pointer.why}")
+            table.append((f"{caller}, {pointer.what}", "yes" if pointer.test else "no", pointer.why))
         fault_sites.add_to_table(self.module, table)
         lib.diag(f"{len(failed.intersection(calls))} of {len(calls)} calls in {self.module} that can fail have failed")
         if stale:
             raise lib.Failure("reached, although a reason says why not: " + "; ".join(stale))
         if missing:
             raise lib.Failure("not reached: " + "; ".join(missing))
+        if gone:
+            raise lib.Failure("not called, although a reason says of what it is: " + "; ".join(gone))
+        if unknown:
+            raise lib.Failure("not accounted for: " + "; ".join(unknown))

@@ -40,7 +40,8 @@
 #	# log: REGEX         lines of the kernel log that the test provokes on purpose
 #
 # A test is a file that may be executed: that tells it from what tests share. It runs as root in the
-# root of the tree, starts from a VM in which no network module is loaded, and leaves nothing behind: no module, namespace, device, process. `defer` does that. It
+# root of the tree, starts from a VM in which no network module is loaded, and leaves nothing behind: no
+# module, namespace, device, process, and no knob of the kernel turned. `defer` does that. It
 # must pass again when run twice. Results are KTAP on standard output and the exit status 0 (pass),
 # 1 (fail) or 4 (skip); after each test the runner also looks into the kernel log.
 #

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which calls of the kernel are in the code of a module, and which of them a stack goes through."""
+import collections
 import dataclasses
 import functools
 import re
@@ -141,6 +142,24 @@ def calls(module, inner=False):
                                   _frees(match[2], instructions[:-1]), bool(TESTS.search(caller))))
         elif match := re.match(r"\s+[0-9a-f]+:\t(.+?)\s*(?:[#<].*)?$", line):
             instructions.append(match[1])
+    return found
+
+
+# A call through a pointer: by itself, or by a thunk on a kernel that keeps the processor from guessing. A jump
+# into the table of a `switch` has an index.
+POINTER = re.compile(r"\s+[0-9a-f]+:(?:\s+(?:cs |notrack )*(?:call|jmp) +\*(?!\w+\(,)|"
+                     r" R_X86_64_(?:PLT32|PC32)\s+__x86_indirect_)")
+
+
+def by_pointer(module):
+    """{caller: how many calls through a pointer are in it}; callers are functions of a module that are not
+    named after a test."""
+    found, alive, caller = collections.Counter(), reached(module), ""
+    for line in _disassembly(module):
+        if match := re.match(r"[0-9a-f]+ <(.+)>:$", line):
+            caller = match[1]
+        elif POINTER.match(line) and caller in alive and not TESTS.search(caller):
+            found[caller] += 1
     return found
 
 

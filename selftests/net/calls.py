@@ -22,12 +22,14 @@ import topology
 from failing import CONTROL, MODULE, arrived
 from harness import equal, expedited_grace_periods, main
 import fail_call  # harness has set the path
+from call_sites import Pointer
 from membership import counts
-from packet import PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, open_socket
+from packet import PROBE, SOCK_DGRAM, SOCK_RAW, address, bind, errno_of, open_socket
 from topology import MAC_B, Pair
 from twin import probe, vlan
 
 CALLS = fail_call.Calls(CONTROL, MODULE)
+SIOCGIFADDR = 0x8915
 # What has a reason not to be reached by any case here.
 UNREACHED = [
     (r"(.*::auxdata|rnet_helper_packet_header_copy)\+\w+, skb_copy_bits",
@@ -36,6 +38,29 @@ UNREACHED = [
      "a membership that is given back: a device that is there cannot be missed"),
     (r".*>::(leave|leave_device|device_event)\+\w+, dev_set_(promiscuity|allmulti)",
      "what is given back cannot be refused"),
+]
+# What is called through pointers: in the helper of that name, or where it is inline.
+RECEIVE = r".*::packet_type::receive_callback::<.*>"
+SEND = r".*::Callbacks<.*PacketSocket.*>::sendmsg"
+HERE = "test_through_pointers"
+POINTERS = [
+    Pointer(rf"{RECEIVE}|rnet_helper_packet_filter", 2, "prog->bpf_func, with statistics and without", "",
+            "a filter answers with a length, of which 0 is a drop like any other (filter.py, bpf.py)"),
+    Pointer(rf"{RECEIVE}|rnet_helper_packet_queue_begin", 1, "skb->destructor", "",
+            "whose packet it was gives its memory back; no answer"),
+    Pointer(rf"{RECEIVE}|rnet_helper_packet_queue_commit", 1, "sk->sk_data_ready", "", "wakes; no answer"),
+    Pointer(rf"{RECEIVE}|rnet_helper_packet_link_address", 1, "dev->header_ops->parse", "",
+            "the length of the sender's address, 0 where there is none to be found: a length like any other"),
+    Pointer(rf"{SEND}|rnet_helper_packet_parse_headers", 1, "dev->header_ops->parse_protocol", "",
+            "a protocol, 0 if the header tells none: as without a function"),
+    Pointer(rf"{SEND}|rnet_helper_packet_validate_header", 1, "dev->header_ops->validate", "",
+            "no device of Linux 7.3 has it: AX.25 had; without it a short header is EINVAL (send.py)"),
+    Pointer(r".*::Outgoing>::build_header|rnet_helper_dev_hard_header", 1, "dev->header_ops->create", HERE,
+            "EINVAL: there is no address that it could put into the header"),
+    Pointer(r".*::Callbacks<.*PacketSocket.*>::ioctl|rnet_helper_inet_dgram_ioctl", 1, "inet_dgram_ops.ioctl",
+            HERE, "what IPv4 answers is the answer"),
+    Pointer(r".*PacketSocket as .*::Operations<.*>>::setsockopt", 3, "Takes::Bool, StrictBool, Membership", "",
+            "functions of ours: they make a value out of another (af_rpacket/option.rs)"),
 ]
 
 
@@ -206,9 +231,22 @@ def test_error_queue():
         check("error queue", stamp, again)
 
 
+def test_through_pointers():
+    """What is called through a pointer, and can fail, does: no probe is needed for that."""
+    pair = Pair()
+    topology.wait_running("va")
+    with open_socket(SOCK_DGRAM) as sock:
+        bind(sock, pair.a, PROBE)
+        equal(errno_of(packet.send, sock, bytes(46)), "EINVAL", "a header without an address")
+        equal(packet.send(sock, bytes(46), address(pair.a, PROBE, MAC_B)), 46, "a header with one")
+        for name, expected in ((b"nope", "ENODEV"), (b"va", "EADDRNOTAVAIL")):
+            request = struct.pack("16s24x", name)
+            equal(errno_of(fcntl.ioctl, sock, SIOCGIFADDR, request), expected, f"the address of {name}")
+
+
 def test_each_call_was_reached():
     """All calls of the kernel in the family that can fail; or a reason why not."""
-    CALLS.account(UNREACHED)
+    CALLS.account(UNREACHED, POINTERS)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [f"{HERE}/..", f"{HERE}/../../scripts"]
@@ -183,13 +184,98 @@ def a_kernel_that_complains_when_all_is_done():
     lib.require("the VM runs the tests" in failures[0], failures)
 
 
+def a_kernel_without_a_test():
+    """As the debug kernel would be if no head had chosen it. What TESTS picks may be none."""
+    for pattern, failed in (("", 1), ("host/logic", 0)):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), \
+                mock.patch.dict(os.environ, {"TESTS": pattern}), \
+                mock.patch.object(test, "vm_tests", lambda *_: ()):
+            account = Account(folder)
+            test.vm_suite(account, "debug", True, False)
+            lib.equal({"pass": 0, "fail": failed, "skip": 0}, account.counts, f"TESTS={pattern}")
+
+
+KUNIT = """\
+KTAP version 1
+1..1
+    KTAP version 1
+    # Subtest: built_in
+    1..1
+    ok 1 not_ours
+ok 1 built_in
+rpacket: kunit rtl8139_rs
+KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: driver
+    # module: rtl8139_rs
+    1..3
+    ok 1 opens
+        KTAP version 1
+        # Subtest: sends
+        1..1
+        ok 1 a length
+    ok 2 sends
+    ok 3 receives # SKIP no card
+# driver: pass:2 fail:0 skip:1 total:3
+ok 1 driver
+    KTAP version 1
+    # Subtest: ring
+    1..1
+    ok 1 wraps
+ok 2 ring
+rpacket: kunit af_rpacket
+KTAP version 1
+1..1
+    KTAP version 1
+    # Subtest: socket
+    1..1
+    ok 1 binds
+ok 1 socket
+"""
+
+
+def kunit(text):
+    """The account of KUnit whose log this is."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        def vm(*_):
+            with open(f"{folder}/kunit.log", "w", encoding="utf-8") as log:
+                log.writelines(f"[    1.000000] {line}\n" for line in text.splitlines())
+            return 0
+        with mock.patch.multiple(test, RESULTS=folder, vm=vm):
+            account = Account(folder)
+            test.kunit_suite(account, "debug")
+    return account
+
+
+def the_cases_of_kunit():
+    lib.equal({"pass": 4, "fail": 0, "skip": 1}, kunit(KUNIT).counts)
+
+
+def a_plan_of_kunit_that_is_not_kept():
+    for lost, said in (("    ok 2 sends\n", "driver: 3 planned, 2 came"),
+                       ("    1..3\n", "driver: 0 planned, 3 came"),
+                       ("ok 2 ring\n", "suites: 2 planned, 1 came"),
+                       ("KTAP version 1\n1..2\n", "suites: 0 planned, 2 came"),
+                       (KUNIT[KUNIT.index("    ok 1 opens"):KUNIT.index("rpacket: kunit af")],
+                        "no suite reported"),
+                       (KUNIT[KUNIT.index("    # Subtest: ring"):KUNIT.index("rpacket: kunit af")],
+                        "suites: 2 planned, 1 came"),
+                       (KUNIT[KUNIT.index("rpacket: kunit af"):], "no suite reported")):
+        lib.require(lost in KUNIT, lost)
+        account = kunit(KUNIT.replace(lost, ""))
+        lib.equal(1, account.counts["fail"], f"without {lost}")
+        lib.require(said in account.failures[0], f"{said!r} is said: {account.failures}")
+
+
 def main():
     for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success,
                      what_is_said_before_the_first_test_counts, a_kernel_that_was_not_made_is_a_failure, all_tests_in_one_vm,
                      a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself,
                      whose_leaks_nobody_has_looked_for_runs_again, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,
-                     a_runner_that_dies, a_kernel_that_complains_when_all_is_done):
+                     a_runner_that_dies, a_kernel_that_complains_when_all_is_done,
+                     a_kernel_without_a_test, the_cases_of_kunit, a_plan_of_kunit_that_is_not_kept):
         lib.case(function)
 
 

@@ -112,7 +112,20 @@ def what_a_boot_says_is_told_from_a_complaint():
         lib.equal(line, guilty_lines([*usual, line], AT_BOOT)[-1])
 
 
+def a_knob_that_stays_turned_is_seen_and_turned_back():
+    path = "/proc/sys/kernel/modprobe"
+
+    def value():
+        with open(path, encoding="ascii") as knob:
+            return knob.read()
+    before = value()
+    lib.require(before.strip(), "modules are loaded on demand")
+    verdict(GOOD + f"echo >{path}", 1, [("fail", f"knob {path}: {before.strip()!r} became ''")])
+    lib.equal(before, value(), "turned back")
+
+
 def main():
+    lib.case(a_knob_that_stays_turned_is_seen_and_turned_back)
     lib.case(what_a_boot_says_is_told_from_a_complaint)
     lib.case(a_head_that_nobody_understands_is_refused)
     lib.case(the_head_says_where, name="the head of a test says where it runs")
