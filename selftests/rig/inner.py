@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Small bad tests, and what the runner makes of them."""
+import itertools
 import json
 import os
 import subprocess
@@ -20,9 +21,9 @@ def run(tests, *options):
         os.mkdir(f"{folder}/rig")
         for name, body in tests.items():
             path = f"{folder}/rig/{name}.sh"
-            head, _, rest = body.partition("\n") if body.startswith("#") else ("", "", body)
+            head = "\n".join(itertools.takewhile(lambda line: line.startswith("#"), body.split("\n")))
             with open(path, "w", encoding="utf-8") as file:
-                file.write(f"#!/bin/bash\n{head}\n\n{rest}\n")
+                file.write(f"#!/bin/bash\n{head}\n\n{body}\n")
             os.chmod(path, 0o755)
             paths[path + (":8139cp" if "8139cp" in head else "")] = name
         done = subprocess.run([RUN, *options, "--results", f"{folder}/results", *paths], text=True,

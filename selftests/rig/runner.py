@@ -11,6 +11,7 @@
 # timeout: 900
 # log: net/core/dev.c:1 here|circular locking dependency detected|waiting for eth0 to become free|NETDEV WATCHDOG: timed out|sysrq: |task:|Call Trace:
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -18,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import heads
 import lib
 from kernel_log import AT_BOOT, guilty_lines
-from inner import verdict
+from inner import among, run, verdict
 
 GOOD = "echo 1..1\necho 'ok 1 it works'\n"
 
@@ -36,6 +37,9 @@ CASES = [
     ("a test without results fails", "exit 0", 1, [("fail", "results")]),
     ("a test that ends before it says how many results there are fails",
      "echo ok 1 it works", 1, [("fail", "none came")]),
+    ("a test that ends early with the status of a skipped one fails", "echo ok 1 it works\nexit 4", 1,
+     [("fail", "none came")]),
+    ("a result that is not planned fails", "echo 1..0\necho ok 1 it works", 1, [("fail", "0 planned, 1 came")]),
     ("a missing case fails", "echo 1..2\necho ok 1 one", 1, [("fail", "2 planned, 1 came")]),
     ("a bad exit status fails", GOOD + "exit 7", 1, [("fail", "7, yet no result")]),
     ("a failed case with status 0 fails", "echo 1..1\necho not ok 1 it works", 1,
@@ -124,7 +128,27 @@ def a_knob_that_stays_turned_is_seen_and_turned_back():
     lib.equal(before, value(), "turned back")
 
 
+def a_complaint_that_comes_late_is_seen_before_a_test_that_ruins_the_machine():
+    """Such a test is excused for all that the kernel says, and the machine is not asked afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        late = subprocess.Popen(["bash", "-c", f"until [ -e {folder}/now ]; do sleep 0.1; done; sleep 2; "
+                                               "echo 'WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 here' >/dev/kmsg"])
+        try:
+            output, status, results = run({"first": GOOD + f"touch {folder}/now",
+                                           "second": "# ruins: yes\n# log: .\n" + GOOD})
+        finally:
+            late.kill()
+            late.wait()
+    try:
+        lib.equal(3, status, "exit status of the runner")
+        among([*results["first"], *results["second"]], [("fail", "net/core/dev.c:1")])
+    except lib.Failure:
+        lib.diag(output)
+        raise
+
+
 def main():
+    lib.case(a_complaint_that_comes_late_is_seen_before_a_test_that_ruins_the_machine)
     lib.case(a_knob_that_stays_turned_is_seen_and_turned_back)
     lib.case(what_a_boot_says_is_told_from_a_complaint)
     lib.case(a_head_that_nobody_understands_is_refused)
