@@ -130,15 +130,13 @@ def a_knob_that_stays_turned_is_seen_and_turned_back():
 
 def a_complaint_that_comes_late_is_seen_before_a_test_that_ruins_the_machine():
     """Such a test is excused for all that the kernel says, and the machine is not asked afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        late = subprocess.Popen(["bash", "-c", f"until [ -e {folder}/now ]; do sleep 0.1; done; sleep 2; "
-                                               "echo 'WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 here' >/dev/kmsg"])
-        try:
-            output, status, results = run({"first": GOOD + f"touch {folder}/now",
-                                           "second": "# ruins: yes\n# log: .\n" + GOOD})
-        finally:
-            late.kill()
-            late.wait()
+    late = subprocess.Popen(["bash", "-c", "until grep -qs '\"event\": \"end\"' /tmp/*/results; do sleep 0.1; done; "
+                             "sleep 1; echo 'WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 here' >/dev/kmsg"])
+    try:
+        output, status, results = run({"first": GOOD, "second": "# ruins: yes\n# log: .\n" + GOOD})
+    finally:
+        late.kill()
+        late.wait()
     try:
         lib.equal(3, status, "exit status of the runner")
         among([*results["first"], *results["second"]], [("fail", "net/core/dev.c:1")])
