@@ -84,7 +84,8 @@ TESTS = (
     net("msg_zerocopy.sh", "4 packet_dgram -t 1", title="msg_zerocopy-packet_dgram"),
     Test("filesystems/xattr", "xattr_socket_types_test"),
     net("netdevice.sh", subjects=DRIVERS, short=True, bare_card=True),
-    drivers("gro.py", 900, module="pppoe"),
+    # Frames have to come within one poll, which on the debug kernel is by chance.
+    drivers("gro.py", 900, module="pppoe", kernels=("stock", "rt")),
     drivers("hds.py"),
     drivers("macsec.py"),
     drivers("napi_id.py"),
@@ -115,6 +116,7 @@ TESTS = (
 
 # What is not run at all. The report says so.
 NOT_RUN = {
+    "drivers/net/gro.py on debug": "its frames have to come within one poll, which there is by chance",
     "drivers/net/hw/csum.py on debug": "its 100 frames have one second, too short for that kernel without KVM",
     "drivers/net/psp.py": "encryption by the card; built with YNL's C library",
     "drivers/net/hw/devmem.py, nk_devmem.py, userns_devmem.py": "device memory; built with YNL's C library",
