@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+# subjects: rtl8139_rs 8139cp
+# timeout: 300
+# log: NETDEV WATCHDOG
+"""The machine goes to sleep, and wakes up with a card that has forgotten all; and it goes off.
+
+The bus does to the card what it does then (bus_power.ko); that all of the machine sleeps is not shown. In
+between the card is reset, and loses its place on the bus."""
+
+import contextlib
+import os
+import time
+
+import cases
+from nic import OURS, SLOW, SUBJECT, Wire, lib, unload, write
+from removable import Traffic, gone, pings
+
+TIMES = 100 if os.environ.get("RPACKET_FULL") == "1" else 3
+RCR, MAR, COMMAND, IMR = 0x44, 0x08, 0x37, 0x3C
+RESET, RECEIVER, TRANSMITTER = 0x10, 0x08, 0x04
+BARS = range(0x10, 0x18, 4)
+ENODEV = "No such device"
+
+
+class Bed(Wire):
+    """The wire, and who puts the card to sleep."""
+
+    def set_up(self):
+        super().set_up()
+        lib.sh(f"insmod {lib.MODULES}-tests/bus_power.ko device={self.card.address}")
+
+    def close(self):
+        unload("bus_power")
+        super().close()
+
+    @staticmethod
+    def bus(step):
+        write("/sys/module/bus_power/parameters/to", step)
+
+    def forget(self):
+        """As without power: reset, and not to be found on the bus."""
+        self.card.poke(COMMAND, 1, RESET)
+        with open(f"{self.card.sys}/config", "r+b", buffering=0) as config:
+            for offset, size in ((4, 2), *((bar, 4) for bar in BARS)):
+                config.seek(offset)
+                config.write(bytes(size))
+
+    @contextlib.contextmanager
+    def asleep(self):
+        self.bus("suspend")
+        try:
+            yield
+        finally:
+            self.forget()
+            self.bus("resume")
+
+    def is_silent(self):
+        """It neither sends, nor writes to memory, nor interrupts."""
+        card = self.card
+        on = card.peek(COMMAND, 1) & (RECEIVER | TRANSMITTER)
+        assert not on, f"receiver or transmitter is on: {on:#x}"
+        assert card.peek(IMR, 2) == 0, "an interrupt is enabled"
+        before, interrupts = self.dut.counters(), card.interrupts
+        time.sleep(0.2 * SLOW)
+        assert self.dut.counters() == before and card.interrupts == interrupts, "something came or went"
+
+
+def sleeps_and_wakes_under_traffic(wire):
+    """Over and over: for its user the interface is up all the time, and works again at once."""
+    times = max(TIMES // SLOW, 2)
+    with Traffic(wire) as traffic:
+        for _ in range(times):
+            traffic.flows()
+            with wire.asleep():
+                wire.is_silent()
+                assert "UP" in wire.dut.link()["flags"], "the interface has gone down"
+            wire.wait_link()
+            traffic.flows()
+    pings(wire)
+    return f"{times} times"
+
+
+def what_was_set_is_set_again(wire):
+    """The receiver accepts what it accepted."""
+    wire.dut.set("mtu", "1400", "allmulticast", "on")
+    before = [wire.card.peek(offset, 4) for offset in (RCR, MAR, MAR + 4)]
+    try:
+        with wire.asleep():
+            pass
+        wire.wait_link()
+        after = [wire.card.peek(offset, 4) for offset in (RCR, MAR, MAR + 4)]
+        assert after == before, f"{after} instead of {before}"
+        assert wire.dut.link()["mtu"] == 1400
+    finally:
+        wire.dut.set("mtu", "1500", "allmulticast", "off")
+    pings(wire)
+
+
+def down_and_asleep(wire):
+    """Nothing can be brought up that is not there; awake, it can."""
+    wire.dut.set("down")
+    with wire.asleep():
+        if SUBJECT == OURS:
+            try:
+                wire.dut.set("up")
+                raise lib.Failure("a card that sleeps was brought up")
+            except RuntimeError as error:
+                assert ENODEV in str(error), error
+    assert not wire.dut.carrier()
+    pings(wire)
+
+
+def taken_away_asleep(wire):
+    """The driver can go while the card sleeps."""
+    with Traffic(wire) as traffic:
+        traffic.flows()
+        wire.bus("suspend")
+        wire.card.unbind()
+        gone(wire.card)
+        wire.card.bind(wire.subject)
+        traffic.flows()
+    pings(wire)
+
+
+@cases.c_differs("it has no shutdown(), and the card goes on to write to memory")
+def the_machine_goes_off(wire):
+    """Whatever comes next has the memory for itself."""
+    with Traffic(wire) as traffic:
+        traffic.flows()
+        wire.bus("shutdown")
+        wire.is_silent()
+        wire.card.unbind()
+        gone(wire.card)
+        wire.card.bind(wire.subject)
+        traffic.flows()
+    pings(wire)
+
+
+if __name__ == "__main__":
+    cases.main(sleeps_and_wakes_under_traffic, what_was_set_is_set_again, down_and_asleep, taken_away_asleep,
+               the_machine_goes_off, wire=Bed)

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Has the bus do to one PCI device what it does to all when the machine goes to sleep, wakes up
+ * or goes off: a guest with its root on a shared folder cannot sleep itself.
+ *
+ * Written to the parameter `to`: suspend, resume, shutdown. The steps are those of the PM core,
+ * without its switching off of interrupts in between.
+ */
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pm.h>
+
+static char *device;
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "The address of the device, like 0000:00:10.0");
+
+static struct pci_dev *pdev;
+
+static int steps(struct device *dev, int (*const *step)(struct device *dev), unsigned int count)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		err = step[i] ? step[i](dev) : 0;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int to_set(const char *value, const struct kernel_param *param)
+{
+	const struct dev_pm_ops *pm = pdev ? pdev->dev.bus->pm : NULL;
+	int err = -EINVAL;
+
+	if (!pm)
+		return -ENODEV;
+	device_lock(&pdev->dev);
+	if (!pdev->dev.driver) {
+		err = -ENODEV;
+	} else if (sysfs_streq(value, "suspend")) {
+		err = steps(&pdev->dev, (int (*[])(struct device *)) {
+			pm->suspend, pm->suspend_late, pm->suspend_noirq
+		}, 3);
+	} else if (sysfs_streq(value, "resume")) {
+		err = steps(&pdev->dev, (int (*[])(struct device *)) {
+			pm->resume_noirq, pm->resume_early, pm->resume
+		}, 3);
+	} else if (sysfs_streq(value, "shutdown")) {
+		pdev->dev.bus->shutdown(&pdev->dev);
+		err = 0;
+	}
+	device_unlock(&pdev->dev);
+	return err;
+}
+
+static const struct kernel_param_ops to_ops = { .set = to_set };
+module_param_cb(to, &to_ops, NULL, 0200);
+MODULE_PARM_DESC(to, "suspend, resume or shutdown");
+
+static int __init bus_power_init(void)
+{
+	unsigned int domain, bus, slot, function;
+
+	if (!device || sscanf(device, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
+		return -EINVAL;
+	pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
+	return pdev ? 0 : -ENODEV;
+}
+module_init(bus_power_init);
+
+static void __exit bus_power_exit(void)
+{
+	pci_dev_put(pdev);
+}
+module_exit(bus_power_exit);
+
+MODULE_DESCRIPTION("Suspends, resumes and shuts down one PCI device");
+MODULE_LICENSE("GPL");
