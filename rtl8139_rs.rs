@@ -90,7 +90,9 @@ use crate::{
         irq,
         pci::{
             self,
-            DeviceId, //
+            ChannelState,
+            DeviceId,
+            Recovery, //
         },
         registers, //
     },
@@ -200,6 +202,39 @@ impl pci::Driver for Rtl8139 {
         data: Pin<&Self::Data<'bound>>,
     ) -> Result {
         data.attach()
+    }
+
+    fn error_detected<'bound>(
+        _pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+        state: ChannelState,
+    ) -> Recovery {
+        data.detach();
+        match state {
+            ChannelState::Normal | ChannelState::Frozen => Recovery::NeedReset,
+            ChannelState::PermanentFailure => Recovery::Disconnect,
+        }
+    }
+
+    fn slot_reset<'bound>(
+        pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Recovery {
+        if data.device().private().answers() {
+            Recovery::Recovered
+        } else {
+            dev_err!(pdev, "the card does not answer after a reset of the bus\n");
+            Recovery::Disconnect
+        }
+    }
+
+    fn error_resume<'bound>(
+        pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) {
+        if let Err(error) = data.attach() {
+            dev_err!(pdev, "the interface does not come back: {:?}\n", error);
+        }
     }
 }
 

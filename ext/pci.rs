@@ -208,7 +208,8 @@ pub(crate) trait Driver: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The device was reset: bring it into the state after [`Driver::probe`].
+    /// The device was reset, and its configuration space is again as the bus had left it for
+    /// [`Driver::probe`]: bring it into the state after that.
     fn slot_reset<'bound>(
         _pdev: &'bound Device<Core<'_>>,
         _data: Pin<&Self::Data<'bound>>,
@@ -450,6 +451,10 @@ impl<T: Driver> Adapter<T> {
     }
 
     extern "C" fn slot_reset_callback(pdev: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
+        // The bus saves what is restored here when it adds the device.
+        //
+        // SAFETY: The bus calls this for a device that it keeps, with its lock held.
+        unsafe { bindings::pci_restore_state(pdev) };
         // SAFETY: The bus calls this for a bound device, with its lock held.
         let result = unsafe { Self::with_data(pdev, |pdev, data| T::slot_reset(pdev, data)) };
         result as bindings::pci_ers_result_t

@@ -81,6 +81,12 @@ impl Nic<'_> {
         lost
     }
 
+    /// Whether the card is there, once it has its place on the bus again. While nothing else uses it.
+    pub(crate) fn answers(&self) -> bool {
+        self.restore_place();
+        self.health() != Health::Gone
+    }
+
     /// Clears and reports the error that the bus has noted.
     pub(crate) fn clear_bus_error(&self) {
         let config = self.pdev().config_space();

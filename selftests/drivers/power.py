@@ -3,7 +3,8 @@
 # subjects: rtl8139_rs 8139cp
 # timeout: 300
 # log: NETDEV WATCHDOG
-"""The machine goes to sleep, and wakes up with a card that has forgotten all; and it goes off.
+"""The machine goes to sleep, and wakes up with a card that has forgotten all; it goes off; and the bus finds
+an error of the card, and resets it.
 
 The bus does to the card what it does then (bus_power.ko); that all of the machine sleeps is not shown. In
 between the card is reset, and loses its place on the bus."""
@@ -66,6 +67,7 @@ class Bed(Wire):
         assert self.dut.counters() == before and card.interrupts == interrupts, "something came or went"
 
 
+@cases.c_differs("its poll may still run when it sleeps, and then enables the interrupts again")
 def sleeps_and_wakes_under_traffic(wire):
     """Over and over: for its user the interface is up all the time, and works again at once."""
     times = max(TIMES // SLOW, 2)
@@ -137,6 +139,45 @@ def the_machine_goes_off(wire):
     pings(wire)
 
 
+def recovers(wire):
+    """Takes the card through the recovery of an error on the bus."""
+    wire.bus("frozen")
+    wire.is_silent()
+    wire.forget()
+    wire.bus("reset")
+    wire.bus("recovered")
+
+
+def an_error_on_the_bus(wire):
+    """Frames come and go again after the reset that the driver asks for; up or down."""
+    if SUBJECT != OURS:
+        raise lib.Skip("it has no error handlers")
+    with Traffic(wire) as traffic:
+        for _ in range(TIMES):
+            traffic.flows()
+            recovers(wire)
+            wire.wait_link()
+            traffic.flows()
+    wire.dut.set("down")
+    recovers(wire)
+    pings(wire)
+
+
+def an_error_for_good(wire):
+    """The driver lets go of the card, and can be unbound."""
+    if SUBJECT != OURS:
+        raise lib.Skip("it has no error handlers")
+    with Traffic(wire) as traffic:
+        traffic.flows()
+        wire.bus("dead")
+        wire.is_silent()
+        wire.card.unbind()
+        gone(wire.card)
+        wire.card.bind(wire.subject)
+        traffic.flows()
+    pings(wire)
+
+
 if __name__ == "__main__":
     cases.main(sleeps_and_wakes_under_traffic, what_was_set_is_set_again, down_and_asleep, taken_away_asleep,
-               the_machine_goes_off, wire=Bed)
+               the_machine_goes_off, an_error_on_the_bus, an_error_for_good, wire=Bed)
