@@ -11,6 +11,8 @@ each operation the driver ends, says what is the matter, and can be taken off th
 QEMU takes out no card but in good order, so the registers lie. With RPACKET_FULL each access of each
 operation is the first that fails, else some of them."""
 
+import collections
+import errno
 import os
 import time
 
@@ -18,10 +20,40 @@ import cases
 from behind import Stage
 from frames import Tap, flood, frame
 from lies import Lie, gone, line_enabled, lying
-from nic import run, wait_for, write
+from nic import lib, run, wait_for, write
 
 FULL = bool(os.environ.get("RPACKET_FULL"))
 STEPS = None if FULL else 7  # how many of the accesses of an operation are the first that fails
+
+# What an operation answers when the card is gone from its first access on, and what when it goes later: "0" is
+# done. EIO: nothing answers, or the chip does not start (rtl8139_rs/hw.rs). ENODEV: the driver has given the card
+# up, which by its clock it does at any time, and the core asks it nothing more. Nothing that ends is refused.
+ANSWERS = {
+    "bind": ({"EIO"}, {"0", "EIO"}),
+    "up": ({"EIO"}, {"0", "EIO"}),
+    "down": ({"0"}, {"0"}),
+    "unbind": ({"0"}, {"0"}),
+    "ask": ({"0", "ENODEV"}, {"0", "ENODEV"}),
+}
+# And when the driver has given up a card whose interface is up.
+GIVEN_UP = (
+    # It is up already, so the driver is not asked.
+    ("0", "ip link set dev {} up"), ("ENODEV", "ethtool {}"), ("0", "ip -s link show dev {}"),
+    ("0", "ip link set dev {} down"), ("ENODEV", "ip link set dev {} up"),
+)
+
+
+def answer(operation):
+    """The name of the errno with which an operation ends; of a program's, by its message."""
+    try:
+        operation()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    except RuntimeError as error:
+        named = [number for number in errno.errorcode if os.strerror(number) in str(error)]
+        assert named, f"no errno is in {error}"
+        return errno.errorcode[max(named, key=lambda number: len(os.strerror(number)))]
+    return "0"
 
 
 def under_traffic(stage):
@@ -48,12 +80,9 @@ def on_a_quiet_wire(stage):
     """Nobody sends and nothing interrupts: the clock finds out."""
     with gone(stage.card):
         wait_for("the driver to give up", lambda: not stage.present(), 12)
-        # What a user can do is refused or empty, and ends.
-        for words in (("ip", "link", "set", "dev", stage.dut.name, "up"), ("ethtool", stage.dut.name),
-                      ("ip", "-s", "link", "show", "dev", stage.dut.name),
-                      ("ip", "link", "set", "dev", stage.dut.name, "down"),
-                      ("ip", "link", "set", "dev", stage.dut.name, "up")):
-            run(*words, check=False)
+        name = stage.dut.name
+        found = [(answer(lambda text=text: run(*text.format(name).split())), text) for _, text in GIVEN_UP]
+        lib.equal(list(GIVEN_UP), found, "what a user is answered")
     stage.rebind()
     stage.works()
 
@@ -65,32 +94,42 @@ def accesses(operation):
     return max(lie.count for lie in lies)
 
 
-def sweep(stage, operation, undo):
-    """The card is gone from each of the operation's accesses on; then undone, and done again with the card
-    there."""
+def sweep(stage, what, operation, undo):
+    """The card is gone from each of the operation's accesses on, which answers as it is documented; then undone,
+    and done again with the card there."""
     total = accesses(operation)
+    # What asks may find in memory what it wants.
+    lib.require(total or what == "ask", "the operation uses the card")
     undo()
     steps = sorted({total * i // STEPS for i in range(STEPS)} if STEPS else range(total))
-    failed = 0
+    answers, wrong = collections.Counter(), []
     for step in steps:
         with gone(stage.card, step):
             began = time.monotonic()
-            try:
-                operation()
-            except (RuntimeError, OSError):
-                failed += 1
+            found = answer(operation)
+            answers[found] += 1
+            if found not in ANSWERS[what][step > 0]:
+                wrong.append(f"{found} after access {step}")
             assert time.monotonic() - began < 60, f"it took long after access {step}"
         undo()
         operation()
         undo()
-    return f"{total} reads or writes, {len(steps)} times gone, {failed} times refused"
+    assert not wrong, f"{what} answers: {', '.join(wrong)}"
+    return f"{what}: {total} reads or writes; answers when gone: {dict(answers)}"
+
+
+def there_again(stage, *words):
+    """The card has its driver again, which may have given it up, and the interface is set so."""
+    if not stage.present():
+        stage.rebind()
+    stage.dut.set(*words)
 
 
 def while_it_is_bound(stage):
     """Probe: refused, or bound with a card that is found gone later."""
     path = f"/sys/bus/pci/drivers/{stage.subject}/bind"
     stage.card.unbind()
-    result = sweep(stage, lambda: write(path, stage.card.address), stage.card.unbind)
+    result = sweep(stage, "bind", lambda: write(path, stage.card.address), stage.card.unbind)
     stage.rebind()
     stage.works()
     return result
@@ -99,7 +138,7 @@ def while_it_is_bound(stage):
 def while_it_goes_up(stage):
     """ndo_open: refused, or up without a card."""
     stage.dut.set("down")
-    result = sweep(stage, lambda: stage.dut.set("up"), lambda: stage.dut.set("down"))
+    result = sweep(stage, "up", lambda: stage.dut.set("up"), lambda: there_again(stage, "down"))
     stage.dut.set("up")
     stage.wait_link()
     stage.works()
@@ -114,7 +153,7 @@ def while_it_goes_down(stage):
                 out.send(frame(stage.peer.mac, stage.dut.mac, 60, number))
                 stage.source.send(frame(stage.dut.mac, stage.peer.mac, 60, number))
         stage.dut.set("down")
-    result = sweep(stage, down, lambda: stage.dut.set("up"))
+    result = sweep(stage, "down", down, lambda: there_again(stage, "up"))
     stage.wait_link()
     stage.works()
     return result
@@ -122,17 +161,15 @@ def while_it_goes_down(stage):
 
 def while_it_is_asked(stage):
     """ethtool and ip, which read registers of a card that is up."""
-    name = stage.dut.name
+    name, notes = stage.dut.name, []
     for words in (("-S",), ("-d",), (), ("-r",), ("-i",)):
         def ask(words=words):
-            stage.dut.ethtool(*words, name, check=False)
+            stage.dut.ethtool(*words, name)
             stage.dut.stats64()
-
-        def undo():
-            if not stage.present():
-                stage.rebind()
-        sweep(stage, ask, undo)
+        result = sweep(stage, "ask", ask, lambda: there_again(stage, "up"))
+        notes.append(f"ethtool {' '.join(words)}: {result}")
     stage.works()
+    return "; ".join(notes)
 
 
 def while_it_is_unbound(stage):
@@ -146,7 +183,7 @@ def while_it_is_unbound(stage):
     def bind():
         stage.card.bind(stage.subject)
         stage.dut.set("up")
-    result = sweep(stage, unbind, bind)
+    result = sweep(stage, "unbind", unbind, bind)
     stage.rebind()
     stage.works()
     return result

@@ -136,6 +136,7 @@ def errors_of_the_bus(stage):
     assert traffic.moved("ours", "bus_errors") == traffic.moved("ours", "resets") == 1
     received_or_counted(traffic, 1)
     sent_or_counted(traffic)
+    interrupts = stage.card.interrupts
     with Traffic(stage) as traffic:
         with open("/dev/kmsg", "rb", buffering=0) as log:
             os.set_blocking(log.fileno(), False)
@@ -152,8 +153,12 @@ def errors_of_the_bus(stage):
     resets = traffic.moved("ours", "resets")
     assert resets <= 2, f"{resets} resets in 4 seconds"
     assert messages <= 2, f"{messages} messages"
-    assert traffic.moved("ours", "bus_errors") > 10, "they are not counted"
-    return f"{resets} resets, {messages} messages"
+    errors = traffic.moved("ours", "bus_errors")
+    assert errors > 10, "they are not counted"
+    interrupts = stage.card.interrupts - interrupts
+    frames = sum(traffic.moved("dut", f"{way}_packets") for way in ("rx", "tx"))
+    assert 0 < interrupts <= 1.5 * frames, f"{interrupts} interrupts for {frames} frames"
+    return f"{resets} resets, {messages} messages, {errors} errors, {interrupts} interrupts for {frames} frames"
 
 
 def overflows_and_errors_in_isr(stage):
@@ -171,12 +176,20 @@ def overflows_and_errors_in_isr(stage):
 
 def events_that_nobody_knows(stage):
     """Bits that the driver has not enabled, for a second: no storm, no frame lost."""
+    interrupts = stage.card.interrupts
     with Traffic(stage) as traffic:
-        with lying(Lie(ISR, set=0x7F80)):
+        with lying(Lie(ISR, set=0x7F80)) as lies:
             time.sleep(1)
+    interrupts = stage.card.interrupts - interrupts
     received_or_counted(traffic, 0)
     sent_or_counted(traffic)
+    frames = sum(traffic.moved("dut", f"{way}_packets") for way in ("rx", "tx"))
+    assert lies[0].count > 0, "the driver was told nothing"
+    # One for a frame, and each looks twice: a storm would be of thousands a second.
+    assert 0 < interrupts <= 1.5 * frames, f"{interrupts} interrupts for {frames} frames"
+    assert lies[0].count <= 2 * frames + 10, f"{lies[0].count} looks for {frames} frames"
     stage.works()
+    return f"{interrupts} interrupts, {lies[0].count} looks at ISR for {frames} frames"
 
 
 def a_link_that_is_not_there(stage):
