@@ -27,6 +27,7 @@
 #include <linux/sockios.h>
 #include <linux/u64_stats_sync.h>
 #include <net/net_namespace.h>
+#include <net/netdev_queues.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
 

@@ -79,7 +79,10 @@ use crate::{
             Xmit, //
         },
         skbuff::SkBuff,
-        stats::Stats64, //
+        stats::{
+            QueueStats,
+            Stats64, //
+        },
     },
 };
 use kernel::{
@@ -91,6 +94,7 @@ mod config;
 mod context;
 mod device;
 mod ndo;
+mod queue_stats;
 mod registration;
 mod running;
 mod rx_mode;
@@ -296,6 +300,11 @@ pub(crate) trait Operations: Sized + Send + Sync {
 
     /// Reports the counters (`ndo_get_stats64`). Atomic context, at any time after registration.
     fn stats64(&self, _stats: &mut Stats64) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports the counters of the two queues (`netdev_stat_ops`), which never go back. Process context.
+    fn queue_stats(&self) -> QueueStats {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -120,6 +120,21 @@ impl Counter {
     }
 }
 
+/// What the receive queue and the transmit queue of a device have counted (`ip -s link` shows the same as
+/// part of [`Stats64`]).
+pub(crate) struct QueueStats {
+    /// Packets received and given to the stack.
+    pub(crate) rx_packets: u64,
+    /// Bytes of those, from the first of the header.
+    pub(crate) rx_bytes: u64,
+    /// Packets for which there was no memory.
+    pub(crate) rx_alloc_fail: u64,
+    /// Packets sent.
+    pub(crate) tx_packets: u64,
+    /// Bytes of those.
+    pub(crate) tx_bytes: u64,
+}
+
 macro_rules! stats64 {
     ($($(#[$doc:meta])* $field:ident,)*) => {
         /// The counters of an interface: `struct rtnl_link_stats64`, of which a driver sets what it

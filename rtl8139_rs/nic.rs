@@ -64,6 +64,7 @@ use crate::{
         },
         skbuff::SkBuff,
         stats::{
+            QueueStats,
             Receive,
             Stats64,
             Traffic,
@@ -528,5 +529,17 @@ impl driver::Operations for Nic<'_> {
             missed.count.update(register);
         }
         stats.rx_missed_errors = missed.count.total();
+    }
+
+    fn queue_stats(&self) -> QueueStats {
+        let (rx_packets, rx_bytes) = self.received.get();
+        let (tx_packets, tx_bytes) = self.sent.get();
+        QueueStats {
+            rx_packets,
+            rx_bytes,
+            rx_alloc_fail: self.counters.rx_dropped.get(),
+            tx_packets,
+            tx_bytes,
+        }
     }
 }

@@ -124,7 +124,7 @@ INFALLIBLE = {
         r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",
         r"skb_free_datagram", r"skb_queue_purge_reason", r"sk_free", r"dst_release", r"nf_conntrack_destroy"),
     "sets up or changes what is there; no answer": (
-        r"pci_set_master", r"netif_carrier_(on|off)", r"netif_device_(attach|detach)",
+        r"pci_(set_master|restore_state)", r"netif_carrier_(on|off)", r"netif_device_(attach|detach)",
         r"netif_napi_(add_weight|set_irq)_locked", r"napi_(en|dis)able_locked", r"netif_queue_set_napi",
         r"netif_tx_wake_queue", r"netif_schedule_queue", r"netdev_(work_sched|core_stats_inc)",
         r"dql_(completed|reset)", r"timer_init_key", r"mod_timer", r"dev_addr_mod",

@@ -5,6 +5,7 @@
 use super::{
     device::Private,
     ndo,
+    queue_stats,
     running,
     Config,
     Device,
@@ -224,6 +225,9 @@ unsafe fn configure<T: Operations>(
     let fields = unsafe { &mut *dev };
     fields.netdev_ops = ndo::Table::<T>::get();
     fields.ethtool_ops = ethtool::Table::<T>::get();
+    if let Some(ops) = queue_stats::Table::<T>::get() {
+        fields.stat_ops = ops;
+    }
     fields.request_ops_lock = true;
     fields.min_mtu = config.min_mtu;
     fields.max_mtu = config.max_mtu;

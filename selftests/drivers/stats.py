@@ -4,13 +4,15 @@
 # timeout: 180
 """The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
 
+import glob
+import json
 import os
 import time
 
 import cases
 from filter import ALL
 from frames import BROADCAST, Tap, flood, frame
-from nic import SLOW, SilentWire, lib, read, wait_for
+from nic import SLOW, SilentWire, lib, read, run, wait_for
 
 # What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
 SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
@@ -91,6 +93,36 @@ def all_views_agree(wire):
     assert all(read(f"{names}/{name}").isdigit() for name in os.listdir(names))
 
 
+def queue_stats(scope, ifindex):
+    """What `netdev_stat_ops` says, by the kernel's own program for netlink: a dictionary each."""
+    (tree,) = glob.glob("/usr/src/linux-source-*/")
+    wish = {"ifindex": ifindex, **({"scope": "queue"} if scope == "queue" else {})}
+    return json.loads(run(
+        "python3", f"{tree}tools/net/ynl/pyynl/cli.py", "--no-schema", "--output-json", "--spec",
+        f"{tree}Documentation/netlink/specs/netdev.yaml", "--dump", "qstats-get", "--json", json.dumps(wish)))
+
+
+@cases.c_differs("it does not count by queues")
+def the_queues_have_counted_what_the_interface_has(wire):
+    """There is one in each direction; they count on when the interface was down."""
+    for state in ("up", "down", "up"):
+        wire.dut.set(state)
+        link, ifindex = quiet(wire), wire.dut.link()["ifindex"]
+        expected = {f"{way}-{what}": link[f"{way}_{what}"]
+                    for way in ("rx", "tx") for what in ("packets", "bytes")}
+        assert all(expected.values()), "nothing was counted"
+        (total,) = queue_stats("device", ifindex)
+        assert {key: total.get(key) for key in expected} == expected, f"{state}: {total} instead of {expected}"
+        assert total["rx-alloc-fail"] == 0, total
+        queues = queue_stats("queue", ifindex)
+        # Of an interface that is down no queue is shown.
+        assert len(queues) == (2 if state == "up" else 0), queues
+        for queue in queues:
+            assert queue["queue-id"] == 0
+            for key in filter(lambda key, way=queue["queue-type"]: key.startswith(way), expected):
+                assert queue[key] == expected[key], f"{queue}: {expected}"
+
+
 def readers_beside_traffic_never_see_a_counter_go_back(wire):
     """Read as fast as possible while both directions are flooded."""
     to_dut = frame(wire.dut.mac, wire.peer.mac, 800, 1)
@@ -137,5 +169,6 @@ def the_byte_queue_limit_works_and_returns_to_zero(wire):
 if __name__ == "__main__":
     cases.main(received_packets_and_bytes_are_exact, sent_packets_and_bytes_are_exact,
                multicast_is_counted_and_broadcast_is_not, all_views_agree,
+               the_queues_have_counted_what_the_interface_has,
                readers_beside_traffic_never_see_a_counter_go_back,
                the_byte_queue_limit_works_and_returns_to_zero, wire=SilentWire)

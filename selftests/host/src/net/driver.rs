@@ -14,7 +14,10 @@ use super::{
         Xmit, //
     },
     skbuff::SkBuff,
-    stats::Stats64, //
+    stats::{
+        QueueStats,
+        Stats64, //
+    },
 };
 use crate::ext::irq;
 use kernel::prelude::*;
@@ -87,6 +90,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
         features: Features,
     ) -> Result;
     fn stats64(&self, stats: &mut Stats64);
+    fn queue_stats(&self) -> QueueStats;
 }
 
 /// The three parts that [`Operations::open`] makes.
