@@ -3,6 +3,7 @@
 #
 # subjects: af_rpacket
 # kernels: debug
+# debug: chosen
 # timeout: 300
 # leak-scan: yes
 # log: ref_tracker: memory allocation failure
