@@ -12,7 +12,7 @@ fi
 
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 SCRIPTS=$TREE/scripts
-CACHE=${RPACKET_CACHE:-$HOME/.cache/rpacket}
+CACHE=${RPACKET_CACHE:-${HOME:-/root}/.cache/rpacket}
 
 # The kernel series that the project is written for. Everything else about the kernel's version is
 # found out when the build root is made (scripts/root).
@@ -40,18 +40,35 @@ die() { printf '%s\n' "rpacket: error: $*" >&2; exit 1; }
 # For a verb that exists but whose substance does not: one line, exit 2.
 unavailable() { printf '%s\n' "rpacket: $*" >&2; exit 2; }
 
+# no_verb VERB FILE: ends the script whose first argument is none of those that its help names.
+no_verb() {
+	[ -z "$1" ] || say "error: there is no $1 here:"
+	usage "$2" >&2
+	exit 2
+}
+
+# writable FOLDER WHAT: makes a folder, or ends the script and says what to do.
+writable() {
+	{ mkdir -p "$1" && [ -w "$1" ]; } 2>/dev/null || die "$1 cannot be written: $2"
+}
+CACHE_ELSEWHERE="RPACKET_CACHE names another folder for the cache"
+
 # usage FILE: prints the comment block at the head of a script as its help text.
 usage() { sed -n '2,/^[^#]/{/^# SPDX/d;/^#/!d;s/^#\( \|$\)//;p}' "$1"; }
 
 # logged NAME COMMAND...: runs a long step with its output in a log; says how long it took, and
 # when it fails shows the end of the log and where the rest is. Says each minute that it is still at
-# work, and on what. V=1 shows the output as it comes.
+# work, and on what. V=1 shows the output as it comes. The log is this process's own until the step has
+# ended.
 # The command is a program or a function that returns the status of each of its steps.
 logged() {
-	local name=$1 log ticker began=$SECONDS rc=0
+	local name=$1 kept log ticker began=$SECONDS rc=0
 	shift
-	mkdir -p "$CACHE/log"
-	log=$CACHE/log/${name//[^A-Za-z0-9._-]/-}.log
+	writable "$CACHE/log" "$CACHE_ELSEWHERE"
+	kept=$CACHE/log/${name//[^A-Za-z0-9._-]/-}.log
+	log=$kept.$$
+	# Ctrl-C ends the command as well. (By a trap on SIGTERM this would wait for it.)
+	trap 'rm -f "$log"; say "$name: interrupted after $((SECONDS - began)) s"; exit 130' INT
 	say "$name ..."
 	if [ "${V:-}" = 1 ]; then
 		"$@" 2>&1 | tee "$log" >&2 || rc=${PIPESTATUS[0]}
@@ -67,9 +84,11 @@ logged() {
 		kill "$ticker" 2>/dev/null || :
 		wait "$ticker" 2>/dev/null || :
 	fi
+	trap - INT
+	mv "$log" "$kept"
 	if [ "$rc" != 0 ]; then
-		tail -n 25 "$log" | sed 's/^/    /' >&2
-		die "$name failed with status $rc after $((SECONDS - began)) s; all of its output: $log"
+		tail -n 25 "$kept" | sed 's/^/    /' >&2
+		die "$name failed with status $rc after $((SECONDS - began)) s; all of its output: $kept"
 	fi
 	say "$name: done in $((SECONDS - began)) s"
 }
@@ -82,7 +101,7 @@ hash_of() { { cat -- "$@"; printf '%s' "${HASH_EXTRA:-}"; } | sha256sum | cut -c
 with_lock() {
 	local fd name=$1
 	shift
-	mkdir -p "$CACHE/lock"
+	writable "$CACHE/lock" "$CACHE_ELSEWHERE"
 	exec {fd}>"$CACHE/lock/$name"
 	if ! flock -n "$fd"; then
 		say "another run holds the lock for $name; waiting for it"
@@ -120,7 +139,7 @@ check_number() {
 # tree, where it would write the same files.
 alone() {
 	local fd
-	mkdir -p "$TREE/build"
+	writable "$TREE/build" "clone the tree to a place that is yours"
 	exec {fd}>"$TREE/build/.$1.lock"
 	flock -n "$fd" || die "another make $1 is running in this tree"
 }

@@ -95,7 +95,7 @@ def main():
     facts = [f"Linux {begin.get('release')} ({begin.get('kernel')}), {begin.get('cpus')} CPUs, seed "
              f"{begin.get('seed')}" + (", allocations failed on purpose" if begin.get("faults") else "")
              + (f", with the defect {begin['defect']}" if begin.get("defect") else ""),
-             f"{minutes:.1f} minutes, {len(rounds)} rounds: {totals['actions']} actions, of them "
+             f"{minutes:.1f} minutes, {len(rounds)} storms: {totals['actions']} actions, of them "
              f"{totals['sockets']} sockets made and {totals['frames']} times frames received and compared"]
     if not ended:
         facts.append("The run was ended before its time.")
@@ -108,8 +108,10 @@ def main():
         print(f"not done in so short a time: {', '.join(undone)}")
     if short:
         print(f"too short to tell with {len(quiet)} quiet samples: {', '.join(short)}")
-    if not wrong and not grows and not short and not undone:
+    if not wrong and not grows and not short:
         print(f"flat: all {len(judged)} series, over {len(quiet)} quiet samples")
+    elif not wrong and not grows:
+        print("nothing was wrong and nothing grows, but the run was too short to be sure")
 
     head = ("series", "verdict", "in a minute", "surely more than", "surely less than", "limit")
     table = html_page.table(head, [

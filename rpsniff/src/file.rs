@@ -35,7 +35,7 @@ impl Reader {
     /// As [`Error`] lists them.
     pub fn open(path: &str, expression: &str, optimize: bool) -> Result<Self, Error> {
         let mut capture = Capture::from_file_with_precision(path, Precision::Nano)
-            .map_err(|error| Error::Read(text(error)))?;
+            .map_err(|error| Error::Read(named(path, text(error))))?;
         if !expression.is_empty() {
             capture
                 .filter(expression, optimize)
@@ -80,6 +80,15 @@ fn time(header: &pcap::PacketHeader) -> Timestamp {
             .tv_sec
             .saturating_add(nanoseconds.div_euclid(SECOND)),
         nanoseconds: nanoseconds.rem_euclid(SECOND) as u32,
+    }
+}
+
+/// The message with the file's name, which libpcap says only where the system has refused something.
+fn named(path: &str, message: String) -> String {
+    if message.contains(path) {
+        message
+    } else {
+        format!("{path}: {message}")
     }
 }
 

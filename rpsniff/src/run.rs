@@ -5,6 +5,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, IsTerminal, StdoutLock, Write},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
@@ -50,6 +51,9 @@ pub enum Error {
     /// Something that does not depend on the options failed.
     #[error("{0}: {1}")]
     System(&'static str, #[source] io::Error),
+    /// What is read would be overwritten.
+    #[error("{0} is the file that is read: write to another one")]
+    Overwrites(String),
     /// Packets of the file cannot be printed.
     #[error("packet printing is not supported for link type {0}: use -w")]
     Unprintable(String),
@@ -188,8 +192,24 @@ impl<'a> Sink<'a> {
     }
 }
 
+/// Whether both are one regular file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        _ => false,
+    }
+}
+
 /// `-r`.
 fn read(cli: &Cli, path: &str, expression: &str) -> Result<(), Error> {
+    let input = if path == "-" { "/dev/stdin" } else { path };
+    if let Some(output) = cli.write.as_deref() {
+        if is_same_file(Path::new(input), output) {
+            return Err(Error::Overwrites(output.display().to_string()));
+        }
+    }
     let mut reader = Reader::open(path, expression, !cli.no_optimize)?;
     if cli.dump > 0 {
         let program = Program::compile(expression, reader.link(), !cli.no_optimize)?;

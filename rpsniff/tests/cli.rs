@@ -112,7 +112,10 @@ fn errors_exit_with_1_and_say_what_is_wrong() {
     let nowhere = "/no/such/directory/file";
     for (arguments, message) in [
         (&["-r", nowhere][..], "No such file"),
-        (&["-r", garbage.to_str().unwrap()], "unknown file format"),
+        (
+            &["-r", garbage.to_str().unwrap()],
+            "garbage: unknown file format",
+        ),
         (&["-r", corpus, "udp and"], "syntax error"),
         (&["-r", corpus, "port", "nonsense"], "nonsense"),
         (&["-r", corpus, "-w", nowhere], nowhere),
@@ -124,6 +127,34 @@ fn errors_exit_with_1_and_say_what_is_wrong() {
         assert!(err.contains(message), "{arguments:?}: {err}");
         assert!(!err.contains("panicked"), "{err}");
     }
+}
+
+#[test]
+fn what_is_read_is_not_overwritten() {
+    let files = Files::new();
+    let corpus = files.path("corpus.pcap");
+    let before = fs::read(&corpus).unwrap();
+    let link = files.path("link");
+    std::os::unix::fs::symlink(&corpus, &link).unwrap();
+    for (input, output) in [(&corpus, &corpus), (&corpus, &link), (&link, &corpus)] {
+        let (code, _, err) = run(&[
+            "-r",
+            input.to_str().unwrap(),
+            "-w",
+            output.to_str().unwrap(),
+        ]);
+        assert_eq!(code, 1);
+        assert!(err.contains("is the file that is read"), "{err}");
+        assert_eq!(fs::read(&corpus).unwrap(), before);
+    }
+    let mut from_stdin = rpsniff(&["-r", "-", "-w", corpus.to_str().unwrap()]);
+    let status = from_stdin
+        .stdin(fs::File::open(&corpus).unwrap())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(fs::read(&corpus).unwrap(), before);
 }
 
 #[test]
