@@ -202,6 +202,8 @@ def main():
         before = baseline.read(earlier) if os.path.exists(earlier) else None
     except ValueError as error:
         sys.exit(f"rpacket: error: BASELINE: {error}")
+    if parts == ["report"] and not any(kept(part) for part in PARTS):
+        sys.exit("rpacket: error: nothing was measured yet: run make bench")
     failed = measure([part for part in parts if part != "report"])
     counts = show()
     with open(f"{OUT}/report.md", encoding="utf-8") as file:
