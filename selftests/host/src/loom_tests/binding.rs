@@ -138,6 +138,15 @@ impl Socket {
         slot.carry_out(todo);
     }
 
+    fn has_let_go(&self) {
+        let slot = self.slot.lock();
+        assert!(!slot.hooked && !slot.binding.is_hooked());
+        assert!(
+            slot.binding.device().is_none(),
+            "the device is held for ever"
+        );
+    }
+
     fn go(&self, up: bool) {
         self.up.store(up, Relaxed);
         let mut slot = self.slot.lock();
@@ -192,12 +201,7 @@ fn bind_against_the_end_of_the_device(flaw: Flaw) {
         let rtnl = thread::spawn(move || other.away());
         socket.begin();
         rtnl.join().unwrap();
-        let slot = socket.slot.lock();
-        assert!(!slot.hooked && !slot.binding.is_hooked());
-        assert!(
-            slot.binding.device().is_none(),
-            "the device is held for ever"
-        );
+        socket.has_let_go();
     });
 }
 
@@ -225,11 +229,6 @@ fn a_closed_socket_is_never_hooked_again() {
         socket.close();
         bind.join().unwrap();
         rtnl.join().unwrap();
-        let slot = socket.slot.lock();
-        assert!(!slot.hooked && !slot.binding.is_hooked());
-        assert!(
-            slot.binding.device().is_none(),
-            "the device is held for ever"
-        );
+        socket.has_let_go();
     });
 }
