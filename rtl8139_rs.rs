@@ -183,17 +183,26 @@ impl pci::Driver for Rtl8139 {
     }
 
     fn shutdown<'bound>(
-        _pdev: &'bound kernel::pci::Device<Core<'_>>,
+        pdev: &'bound kernel::pci::Device<Core<'_>>,
         data: Pin<&Self::Data<'bound>>,
     ) {
-        data.detach();
+        let wakes = data.locked(|cx| {
+            cx.detach();
+            cx.dev().private().arm_wake(cx)
+        });
+        if wakes {
+            pci::sleep_at_power_off(pdev);
+        }
     }
 
     fn suspend<'bound>(
         _pdev: &'bound kernel::pci::Device<Core<'_>>,
         data: Pin<&Self::Data<'bound>>,
     ) -> Result {
-        data.detach();
+        data.locked(|cx| {
+            cx.detach();
+            cx.dev().private().arm_wake(cx);
+        });
         Ok(())
     }
 
@@ -201,6 +210,8 @@ impl pci::Driver for Rtl8139 {
         _pdev: &'bound kernel::pci::Device<Core<'_>>,
         data: Pin<&Self::Data<'bound>>,
     ) -> Result {
+        // An interface that is up does it again when it starts.
+        data.locked(|cx| cx.dev().private().disarm_wake(cx));
         data.attach()
     }
 

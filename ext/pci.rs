@@ -252,10 +252,41 @@ impl<'bound> Enabled<'bound> {
         // SAFETY: The device is bound, so it is valid.
         unsafe { bindings::pci_set_master(as_raw(self.0)) };
     }
+
+    /// Has the bus pass on that the device wants to wake the machine, or not:
+    /// `device_set_wakeup_enable()`. Process context.
+    ///
+    /// Whether the bus can, it has found out by itself when it met the device (`pci_pm_init()`, or the
+    /// firmware's tables): where it cannot, nothing happens, and the device is left to what wires it may
+    /// have of its own.
+    pub(crate) fn set_wakeup(&self, wakes: bool) {
+        let dev: &device::Device<Bound> = self.0.as_ref();
+        // CAST: `Device` is a transparent wrapper of an `Opaque<device>`, which is one of `device`.
+        let dev = core::ptr::from_ref(dev).cast_mut().cast();
+        // SAFETY: The device is bound, so it is valid. It fails if the bus cannot wake the machine, or
+        // if there is no memory for what counts how often it did.
+        unsafe { bindings::device_set_wakeup_enable(dev, wakes) };
+    }
+}
+
+/// The machine goes off: lets the device sleep, and wake it if it may (`pci_prepare_to_sleep()`). For
+/// [`Driver::shutdown`], after which the device is not touched any more.
+///
+/// When the machine starts anew instead, the device stays as its firmware expects it, awake.
+pub(crate) fn sleep_at_power_off(pdev: &Device<Core<'_>>) {
+    let state = &raw const bindings::system_state;
+    // SAFETY: A word of the kernel's, which is read as it is: it does not change any more when the machine
+    // goes down.
+    if unsafe { state.read_volatile() } == bindings::system_states_SYSTEM_POWER_OFF {
+        // SAFETY: The device is bound, so it is valid. If it cannot sleep, the machine goes off anyway.
+        unsafe { bindings::pci_prepare_to_sleep(as_raw(pdev)) };
+    }
 }
 
 impl Drop for Enabled<'_> {
     fn drop(&mut self) {
+        // What the driver wanted ends with it.
+        self.set_wakeup(false);
         // SAFETY: The device is bound, so it is valid.
         unsafe { bindings::pci_clear_master(as_raw(self.0)) };
         // SAFETY: The device is bound, and by the type invariant this value has enabled it.

@@ -24,7 +24,10 @@ use super::{
     },
     rx_filter::Filter,
 };
-use crate::ext::registers::Registers;
+use crate::{
+    ext::registers::Registers,
+    net::ethtool::Wake, //
+};
 use kernel::{
     io::{
         poll::read_poll_timeout,
@@ -33,7 +36,10 @@ use kernel::{
     },
     prelude::*,
     time::{
-        delay::udelay,
+        delay::{
+            fsleep,
+            udelay, //
+        },
         Delta, //
     },
 };
@@ -172,12 +178,73 @@ impl<'bound> Hw<'bound> {
             return;
         }
         let config4 = self.bar.read(regs::CONFIG4);
-        let config3 = self.bar.read(regs::CONFIG3);
         self.unlocked(|bar| {
             bar.write_reg(config1.with_lwake(false).with_power(true));
             bar.write_reg(config4.with_lwptn(false));
-            bar.write_reg(config3.with_magic(false));
         });
+        self.set_wake(Wake::none());
+    }
+
+    /// What the chip can wake the machine by.
+    pub(crate) fn wakes_by(&self) -> Wake {
+        if !self.chip.has_lwake {
+            return Wake::none();
+        }
+        Wake::PHY
+            .with(Wake::UNICAST)
+            .with(Wake::MULTICAST)
+            .with(Wake::BROADCAST)
+            .with(Wake::MAGIC)
+    }
+
+    /// Sets what wakes the machine, in a chip that can.
+    fn set_wake(&self, wake: Wake) {
+        let config3 = self.bar.read(regs::CONFIG3);
+        let config5 = self.bar.read(regs::CONFIG5);
+        self.unlocked(|bar| {
+            bar.write_reg(
+                config3
+                    .with_magic(wake.contains(Wake::MAGIC))
+                    .with_link(wake.contains(Wake::PHY)),
+            );
+            bar.write_reg(
+                config5
+                    .with_broadcast(wake.contains(Wake::BROADCAST))
+                    .with_multicast(wake.contains(Wake::MULTICAST))
+                    .with_unicast(wake.contains(Wake::UNICAST)),
+            );
+        });
+    }
+
+    /// Has a chip that is halted look for what is to wake the machine, in frames for `mac`.
+    ///
+    /// [`Self::start`] and [`Self::disarm_wake`] undo it.
+    pub(crate) fn arm_wake(&self, mac: &[u8; 6], wake: Wake) {
+        // Without a clock it hears nothing.
+        set_clock(&self.bar, true);
+        self.set_mac(mac);
+        // It looks only into frames that it accepts. The receiver is off, so none gets to memory.
+        self.bar.write_reg(
+            regs::RCR::closed()
+                .with_station(true)
+                .with_broadcast(true)
+                .with_multicast(wake.contains(Wake::MULTICAST)),
+        );
+        self.set_wake(wake);
+    }
+
+    /// Has a chip that is halted look for nothing any more.
+    pub(crate) fn disarm_wake(&self) {
+        self.set_wake(Wake::none());
+        self.bar.write_reg(regs::RCR::closed());
+        self.rest();
+    }
+
+    /// Stops the clock of a chip that is halted, where it can be stopped.
+    fn rest(&self) {
+        if self.chip.halts_clock {
+            set_clock(&self.bar, false);
+        }
     }
 
     /// Resets the chip, and waits until it is done. Process context.
@@ -200,16 +267,44 @@ impl<'bound> Hw<'bound> {
     /// The address of the card, from its EEPROM or else from the registers that the chip loaded from
     /// there; `None` if both are nonsense.
     pub(crate) fn permanent_mac(&self) -> Option<[u8; 6]> {
-        let mut wires = EepromWires(&self.bar);
-        let width = eeprom::probe(&mut wires);
-        let from_eeprom = width.map(|width| eeprom::read_mac(&mut wires, width));
-        // Gives the wires back to the chip.
-        self.bar
-            .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Normal));
-
+        let from_eeprom = self.with_eeprom(|wires| {
+            let width = eeprom::probe(wires)?;
+            Some(eeprom::read_mac(wires, width))
+        });
         from_eeprom
             .filter(eeprom::is_valid_mac)
             .or_else(|| Some(self.mac()).filter(eeprom::is_valid_mac))
+    }
+
+    /// Calls `f` with the wires of the EEPROM. As long as it has them, the chip cannot get at memory: not
+    /// while it runs.
+    fn with_eeprom<R>(&self, f: impl FnOnce(&mut EepromWires<'_, 'bound>) -> R) -> R {
+        let result = f(&mut EepromWires(&self.bar));
+        // Gives the wires back to the chip.
+        self.bar
+            .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Normal));
+        result
+    }
+
+    /// Reads all of the EEPROM; `None` if there is none. In probe: see [`Self::with_eeprom`].
+    pub(crate) fn read_eeprom(&self) -> Option<eeprom::Contents> {
+        self.with_eeprom(|wires| eeprom::Contents::read(wires))
+    }
+
+    /// Writes the EEPROM. Process context, under the instance lock, while the chip is halted.
+    ///
+    /// It takes some milliseconds for each word. Fails with `EIO` at the first that the memory does not
+    /// take: QEMU's takes none.
+    pub(crate) fn write_eeprom(
+        &self,
+        contents: &mut eeprom::Contents,
+        offset: usize,
+        data: &[u8],
+    ) -> Result {
+        set_clock(&self.bar, true);
+        let result = self.with_eeprom(|wires| contents.write(wires, offset, data));
+        self.rest();
+        result.map_err(|eeprom::NotWritten| EIO)
     }
 
     /// The address that the chip answers to.
@@ -321,9 +416,7 @@ impl<'bound> Hw<'bound> {
         // A transfer that has begun goes on after that. The reset ends it; if a chip does not come
         // back from its reset, it is beyond help.
         let _ = self.reset();
-        if self.chip.halts_clock {
-            set_clock(&self.bar, false);
-        }
+        self.rest();
         end
     }
 
@@ -425,6 +518,10 @@ impl Wires for EepromWires<'_, '_> {
 
     fn sense(&mut self) -> bool {
         self.0.read(regs::CR9346).answer()
+    }
+
+    fn pause(&mut self) {
+        fsleep(Delta::from_millis(1));
     }
 }
 

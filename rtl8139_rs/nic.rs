@@ -9,6 +9,7 @@
 
 use super::{
     counters::Counters,
+    eeprom,
     gate::{
         Source,
         Up, //
@@ -54,6 +55,12 @@ use crate::{
             RxMode,
             Timer, //
         },
+        ethtool::{
+            Wake,
+            MESSAGES_DRIVER,
+            MESSAGES_LINK,
+            MESSAGES_PROBE, //
+        },
         napi::{
             Poll,
             Verdict, //
@@ -77,13 +84,14 @@ use crate::{
 use kernel::{
     device::Bound,
     io::Io,
-    new_spinlock_irq, pci,
+    new_mutex, new_spinlock_irq, pci,
     prelude::*,
     sync::{
         atomic::{
             Atomic,
             Relaxed, //
         },
+        Mutex,
         SpinLockIrq, //
     },
 };
@@ -118,8 +126,8 @@ struct MissedFrames {
 ///
 /// # Locking
 ///
-/// `missed` is a lock of its own, since the counters are read at any time. What is shared while the
-/// interface is up is in [`Up`].
+/// `missed` is a lock of its own, since the counters are read at any time. `eeprom` is taken under the
+/// instance lock. What is shared while the interface is up is in [`Up`].
 #[pin_data]
 pub(crate) struct Nic<'bound> {
     pub(crate) hw: Hw<'bound>,
@@ -134,6 +142,14 @@ pub(crate) struct Nic<'bound> {
     missed: SpinLockIrq<MissedFrames>,
     /// The link is in half duplex, where frames collide.
     pub(crate) half_duplex: Atomic<bool>,
+    /// What `ethtool` shows of the EEPROM: a chip that runs cannot be asked.
+    #[pin]
+    pub(crate) eeprom: Mutex<Option<eeprom::Contents>>,
+    /// What is to wake the machine, as [`Wake`]: kept while the interface is down, and told to the chip
+    /// when the machine goes to sleep.
+    wake: Atomic<u32>,
+    /// Which messages are printed.
+    messages: Atomic<u32>,
     /// The last field: the device is disabled after all else.
     enabled: Enabled<'bound>,
 }
@@ -145,6 +161,7 @@ impl<'bound> Nic<'bound> {
         irq: irq::Line<'bound>,
         enabled: Enabled<'bound>,
     ) -> impl PinInit<Self, Error> + 'bound {
+        let contents = hw.read_eeprom();
         try_pin_init!(Self {
             hw,
             irq,
@@ -156,6 +173,9 @@ impl<'bound> Nic<'bound> {
                 running: false,
             }),
             half_duplex: Atomic::new(false),
+            eeprom <- new_mutex!(contents),
+            wake: Atomic::new(Wake::none().bits()),
+            messages: Atomic::new(MESSAGES_DRIVER | MESSAGES_PROBE | MESSAGES_LINK),
             enabled,
         }? Error)
     }
@@ -205,19 +225,77 @@ impl<'bound> Nic<'bound> {
         if up == dev.carrier_ok() {
             return;
         }
+        let tell = self.messages() & MESSAGES_LINK != 0;
         if up {
-            let duplex = if link.full_duplex { "full" } else { "half" };
-            netdev_info!(
-                dev,
-                "link up, {} Mbit/s, {} duplex\n",
-                link.speed.mbps(),
-                duplex
-            );
+            if tell {
+                let duplex = if link.full_duplex { "full" } else { "half" };
+                netdev_info!(
+                    dev,
+                    "link up, {} Mbit/s, {} duplex\n",
+                    link.speed.mbps(),
+                    duplex
+                );
+            }
             dev.carrier_on();
         } else {
-            netdev_info!(dev, "link down\n");
+            if tell {
+                netdev_info!(dev, "link down\n");
+            }
             dev.carrier_off();
         }
+    }
+
+    /// Which messages are printed (`NETIF_MSG_*`).
+    pub(crate) fn messages(&self) -> u32 {
+        // ORDERING: Relaxed. A message more or less orders nothing.
+        self.messages.load(Relaxed)
+    }
+
+    /// Sets which messages are printed.
+    pub(crate) fn set_messages(&self, messages: u32) {
+        // ORDERING: Relaxed, see `messages`.
+        self.messages.store(messages, Relaxed);
+    }
+
+    /// What is to wake the machine.
+    pub(crate) fn wake(&self, _cx: &Locked<'_, Self>) -> Wake {
+        // ORDERING: Relaxed. The instance lock, which the token stands for, orders reads and writes.
+        Wake::from_bits(self.wake.load(Relaxed))
+    }
+
+    /// Sets what is to wake the machine, when it sleeps.
+    pub(crate) fn set_wake(&self, _cx: &Locked<'_, Self>, wake: Wake) {
+        // ORDERING: Relaxed, see `wake`.
+        self.wake.store(wake.bits(), Relaxed);
+        self.enabled.set_wakeup(!wake.is_empty());
+    }
+
+    /// The machine goes to sleep, and the chip is halted: it is told what to wake for. Returns whether
+    /// there is anything.
+    pub(crate) fn arm_wake(&self, cx: &Locked<'_, Self>) -> bool {
+        let wake = self.wake(cx);
+        if wake.is_empty() {
+            return false;
+        }
+        self.hw.arm_wake(&cx.dev().mac(), wake);
+        true
+    }
+
+    /// The machine is awake.
+    pub(crate) fn disarm_wake(&self, cx: &Locked<'_, Self>) {
+        if !self.wake(cx).is_empty() {
+            self.hw.disarm_wake();
+        }
+    }
+
+    /// All frames that found no room in the chip, since the driver was bound.
+    pub(crate) fn missed_frames(&self) -> u64 {
+        let mut missed = self.missed.lock();
+        if missed.running {
+            let register = self.hw.bar.read(regs::MPC).into_raw();
+            missed.count.update(register);
+        }
+        missed.count.total()
     }
 
     /// What the receiver is to accept.
@@ -522,13 +600,7 @@ impl driver::Operations for Nic<'_> {
         (stats.rx_packets, stats.rx_bytes) = self.received.get();
         (stats.tx_packets, stats.tx_bytes) = self.sent.get();
         self.counters.report(stats);
-
-        let mut missed = self.missed.lock();
-        if missed.running {
-            let register = self.hw.bar.read(regs::MPC).into_raw();
-            missed.count.update(register);
-        }
-        stats.rx_missed_errors = missed.count.total();
+        stats.rx_missed_errors = self.missed_frames();
     }
 
     fn queue_stats(&self) -> QueueStats {

@@ -183,6 +183,8 @@ register! {
     pub(crate) CONFIG3(u8) @ 0x59 {
         /// Wakes by a magic packet; frames are scanned for one.
         5:5 magic => bool;
+        /// Wakes when the link comes.
+        4:4 link => bool;
     }
 
     /// Configuration 4. Locked; absent in 8139A and before.
@@ -241,6 +243,17 @@ register! {
     /// The course of the negotiation.
     pub(crate) ANER(u16) @ 0x6a {
         15:0 value;
+    }
+
+    /// Configuration 5: frames that wake, by their destination alone. Not locked; absent in 8139A and
+    /// before.
+    pub(crate) CONFIG5(u8) @ 0xd8 {
+        /// Wakes by a frame for all.
+        6:6 broadcast => bool;
+        /// Wakes by a frame for a group.
+        5:5 multicast => bool;
+        /// Wakes by a frame for the station.
+        4:4 unicast => bool;
     }
 }
 

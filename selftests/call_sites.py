@@ -123,6 +123,8 @@ INFALLIBLE = {
     "gives a packet, a socket or a route back": (
         r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",
         r"skb_free_datagram", r"skb_queue_purge_reason", r"sk_free", r"dst_release", r"nf_conntrack_destroy"),
+    "has the bus wake the machine, which goes to sleep or off anyway": (
+        r"device_set_wakeup_enable", r"pci_prepare_to_sleep"),
     "sets up or changes what is there; no answer": (
         r"pci_(set_master|restore_state)", r"netif_carrier_(on|off)", r"netif_device_(attach|detach)",
         r"netif_napi_(add_weight|set_irq)_locked", r"napi_(en|dis)able_locked", r"netif_queue_set_napi",

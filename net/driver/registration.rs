@@ -101,11 +101,16 @@ impl<'bound, T: Operations + 'bound> Registration<'bound, T> {
         unsafe { Device::from_raw(self.dev.as_ptr()) }
     }
 
-    /// Halts the interface if it is up, and hides the hardware from the stack; it stays up for the
-    /// user. For suspend and shutdown.
-    pub(crate) fn detach(&self) {
+    /// Calls `f` as a control operation, for callbacks of the bus.
+    pub(crate) fn locked<R>(&self, f: impl FnOnce(&mut Locked<'_, T>) -> R) -> R {
         // SAFETY: The lock is held while the closure runs, and the interface goes down under it only.
-        self.with_lock(|dev| unsafe { Locked::assume(dev) }.detach());
+        self.with_lock(|dev| f(&mut unsafe { Locked::assume(dev) }))
+    }
+
+    /// Halts the interface if it is up, and hides the hardware from the stack; it stays up for the
+    /// user. For suspend and shutdown: see [`Locked::detach`].
+    pub(crate) fn detach(&self) {
+        self.locked(|cx| cx.detach());
     }
 
     /// Undoes [`Registration::detach`]: starts the interface again if it is up.

@@ -75,7 +75,10 @@ impl<T: driver::Operations> Table<T> {
         from_result(|| {
             // SAFETY: The core passes a structure that nobody else has.
             let eeprom = unsafe { &mut *eeprom };
-            let (offset, len) = (usize::try_from(eeprom.offset)?, usize::try_from(eeprom.len)?);
+            let (offset, len) = (
+                usize::try_from(eeprom.offset)?,
+                usize::try_from(eeprom.len)?,
+            );
             // SAFETY: The core has made room for as many bytes as it asks for, zeroed.
             let data = unsafe { core::slice::from_raw_parts_mut(data, len) };
             // SAFETY: This is an ethtool callback.
@@ -105,7 +108,10 @@ impl<T: driver::Operations> Table<T> {
             if eeprom.magic != T::Ethtool::EEPROM_MAGIC {
                 return Err(EINVAL);
             }
-            let (offset, len) = (usize::try_from(eeprom.offset)?, usize::try_from(eeprom.len)?);
+            let (offset, len) = (
+                usize::try_from(eeprom.offset)?,
+                usize::try_from(eeprom.len)?,
+            );
             // SAFETY: The core has copied as many bytes as it says, and does not change them meanwhile.
             let data = unsafe { core::slice::from_raw_parts(data, len) };
             // SAFETY: This is an ethtool callback.

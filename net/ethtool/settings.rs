@@ -120,8 +120,11 @@ impl<T: driver::Operations> Table<T> {
         _extack: *mut bindings::netlink_ext_ack,
     ) {
         // SAFETY: This is an ethtool callback.
-        let rings =
-            unsafe { Self::with(dev, |this, cx, up| T::Ethtool::ring_parameters(this, cx, up)) };
+        let rings = unsafe {
+            Self::with(dev, |this, cx, up| {
+                T::Ethtool::ring_parameters(this, cx, up)
+            })
+        };
         // SAFETY: The core passes a structure that is the callback's to fill in, zeroed.
         let parameters = unsafe { &mut *parameters };
         parameters.rx_max_pending = rings.rx_max;

@@ -32,6 +32,7 @@ import fault_sites
 SIOCGMIIPHY, SIOCGMIIREG = 0x8947, 0x8948
 # ETHTOOL_*: settings, driver, registers, message level, link, statistics.
 GET_SETTINGS, SET_SETTINGS, GET_DRIVER, GET_REGISTERS, GET_LINK, GET_STATISTICS = 1, 2, 3, 4, 10, 0x1D
+GET_WAKE, SET_WAKE, GET_EEPROM, GET_CHANNELS, SET_CHANNELS = 5, 6, 11, 0x3C, 0x3D
 # Not all say that memory is short: the PCI core calls a region busy that it could not note, the driver
 # core refuses a device whose name it could not copy.
 PROBE_ERRORS = {"ENOMEM": "", "EBUSY": "__request_region", "EINVAL": "dev_set_name",
@@ -96,13 +97,17 @@ def asking(wire):
     requests = Requests(wire.dut.name)
     data = ctypes.create_string_buffer(4096)
     for what, command in (("settings", GET_SETTINGS), ("the same set", SET_SETTINGS),
-                          ("driver", GET_DRIVER), ("link", GET_LINK)):
+                          ("driver", GET_DRIVER), ("link", GET_LINK), ("waking", GET_WAKE),
+                          ("the same waking", SET_WAKE), ("channels", GET_CHANNELS),
+                          ("the same channels", SET_CHANNELS)):
         wire.faults.each(what, lambda command=command: requests.ethtool(command, data),
                          ("ENOMEM", "EFAULT"), least=0)
     for what, command, size in (("registers", GET_REGISTERS, 1024), ("statistics", GET_STATISTICS, 64)):
         struct.pack_into("=III", data, 0, 0, 0, size)
         wire.faults.each(what, lambda command=command: requests.ethtool(command, data),
                          ("ENOMEM", "EFAULT"), least=0)
+    struct.pack_into("=IIII", data, 0, 0, 0, 0, 128)
+    wire.faults.each("EEPROM", lambda: requests.ethtool(GET_EEPROM, data), ("ENOMEM", "EFAULT"), least=0)
     for what, command in (("transceiver", SIOCGMIIPHY), ("its register", SIOCGMIIREG)):
         wire.faults.each(what, lambda command=command: requests(command), ("ENOMEM", "EFAULT"), least=0)
     works_again(wire)

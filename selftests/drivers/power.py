@@ -99,6 +99,39 @@ def what_was_set_is_set_again(wire):
     pings(wire)
 
 
+# Configuration 3 and 5, with the bits of what wakes.
+WAKE = ((0x59, 0x30), (0xD8, 0x70))
+
+
+@cases.c_differs("it is armed while it is up already")
+def what_is_to_wake_it_is_looked_for_asleep(wire):
+    """Only then, up or down, and not any more when the machine is awake."""
+    def armed():
+        return [wire.card.peek(register, 1) & bits for register, bits in WAKE]
+
+    def sleep(expected):
+        lib.equal([0, 0], armed(), "what is armed before")
+        wire.bus("suspend")
+        wire.is_silent()
+        lib.equal(expected, armed(), "what is armed asleep")
+        wire.bus("resume")
+        lib.equal([0, 0], armed(), "what is armed awake")
+
+    name = wire.dut.name
+    sleep([0, 0])
+    try:
+        for letters, expected in (("g", [0x20, 0]), ("pm", [0x10, 0x20]), ("ub", [0, 0x50])):
+            wire.dut.ethtool("-s", name, "wol", letters)
+            sleep(expected)
+        wire.wait_link()
+        wire.dut.set("down")
+        sleep([0, 0x50])
+    finally:
+        wire.dut.ethtool("-s", name, "wol", "d")
+    sleep([0, 0])
+    pings(wire)
+
+
 def down_and_asleep(wire):
     """Nothing can be brought up that is not there; awake, it can."""
     wire.dut.set("down")
@@ -170,5 +203,6 @@ def an_error_for_good(wire):
 
 
 if __name__ == "__main__":
-    cases.main(sleeps_and_wakes_under_traffic, what_was_set_is_set_again, down_and_asleep, taken_away_asleep,
-               the_machine_goes_off, an_error_on_the_bus, an_error_for_good, wire=Bed)
+    cases.main(sleeps_and_wakes_under_traffic, what_was_set_is_set_again, what_is_to_wake_it_is_looked_for_asleep,
+               down_and_asleep, taken_away_asleep, the_machine_goes_off, an_error_on_the_bus, an_error_for_good,
+               wire=Bed)

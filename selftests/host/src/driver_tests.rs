@@ -6,6 +6,7 @@
 mod books;
 mod chip;
 mod eeprom;
+mod ethtool;
 mod intr_mask;
 mod lying_chip;
 mod mdio;

@@ -79,6 +79,8 @@ pub(crate) mod pci {
         pub(crate) fn device(&self) -> &'bound Device<Bound> {
             self.0
         }
+
+        pub(crate) fn set_wakeup(&self, _wakes: bool) {}
     }
 }
 

@@ -36,6 +36,7 @@ pub mod code {
     pub const EBADFD: Error = Error(77);
     pub const EMSGSIZE: Error = Error(90);
     pub const ENOPROTOOPT: Error = Error(92);
+    pub const EOPNOTSUPP: Error = Error(95);
     pub const ENETDOWN: Error = Error(100);
     pub const ENOBUFS: Error = Error(105);
     pub const ETIMEDOUT: Error = Error(110);

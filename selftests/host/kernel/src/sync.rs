@@ -26,6 +26,28 @@ impl<T> SpinLockIrq<T> {
     }
 }
 
+/// A lock whose holder may sleep.
+pub struct Mutex<T>(imp::Mutex<T>);
+
+impl<T> Mutex<T> {
+    /// Not in the kernel, where a lock is initialised in its place.
+    pub fn unlocked(value: T) -> Self {
+        Self(imp::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> Guard<'_, T> {
+        self.0.lock().unwrap()
+    }
+}
+
+/// An initialiser for a lock.
+#[macro_export]
+macro_rules! new_mutex {
+    ($value:expr) => {
+        Ok::<_, $crate::error::Error>($crate::sync::Mutex::unlocked($value))
+    };
+}
+
 /// An initialiser for a lock.
 #[macro_export]
 macro_rules! new_spinlock_irq {

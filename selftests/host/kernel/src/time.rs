@@ -59,11 +59,16 @@ impl<C> Instant<C> {
 }
 
 pub mod delay {
-    //! Waiting without sleep.
+    //! Waiting.
 
     use super::Delta;
 
-    /// Waits for so long.
+    /// Sleeps for so long.
+    pub fn fsleep(delta: Delta) {
+        super::pass(delta.as_micros_ceil() as u64);
+    }
+
+    /// Waits for so long, without sleep.
     pub fn udelay(delta: Delta) {
         super::pass(delta.as_micros_ceil() as u64);
     }

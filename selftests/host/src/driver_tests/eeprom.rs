@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use crate::driver::eeprom::{is_valid_mac, probe, read, read_mac, State, Width, Wires, SIGNATURE};
+use crate::driver::eeprom::{
+    is_valid_mac,
+    probe,
+    read,
+    read_mac,
+    Contents,
+    NotWritten,
+    State,
+    Width,
+    Wires,
+    SIGNATURE, //
+};
 use crate::model::eeprom::Memory;
+use kernel::time::{
+    Delta,
+    Instant,
+    Monotonic, //
+};
 use proptest::prelude::*;
 
 /// Wires with nothing at their end.
@@ -13,6 +29,19 @@ impl Wires for Stuck {
     fn sense(&mut self) -> bool {
         self.0
     }
+
+    fn pause(&mut self) {}
+}
+
+/// The bytes of the words, in the order in which `ethtool` shows them.
+fn bytes(words: &[u16]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn shown(contents: &Contents) -> Vec<u8> {
+    let mut data = vec![0xaa; contents.len()];
+    contents.copy_to(0, &mut data);
+    data
 }
 
 const CARD: [u16; 10] = [
@@ -58,4 +87,63 @@ proptest! {
         prop_assert!(!memory.is_selected());
         prop_assert_eq!(read(&mut memory, Width::Six, 0), words[0]);
     }
+
+    /// Any bytes, anywhere: those and no others change, each word is written once at most, and not at all
+    /// if it does not change.
+    #[test]
+    fn writes_what_is_given_and_nothing_else(
+        large in any::<bool>(),
+        offset in 0usize..256,
+        data in proptest::collection::vec(any::<u8>(), 1..20),
+    ) {
+        let mut memory = Memory::new(if large { 8 } else { 6 }, &CARD);
+        let mut contents = Contents::read(&mut memory).unwrap();
+        let before = shown(&contents);
+        let offset = offset % (contents.len() - data.len());
+        let mut after = before.clone();
+        after[offset..][..data.len()].copy_from_slice(&data);
+        let changed = before.chunks(2).zip(after.chunks(2)).filter(|(old, new)| old != new).count();
+
+        prop_assert_eq!(contents.write(&mut memory, offset, &data), Ok(()));
+        prop_assert_eq!(memory.writes, changed);
+        prop_assert_eq!(&shown(&contents), &after);
+        prop_assert_eq!(&bytes(&memory.words)[..after.len()], &after[..]);
+        // The memory is left deselected, and ignores whatever comes by accident.
+        prop_assert!(!memory.is_selected() && !memory.enabled);
+
+        // The same once more writes nothing.
+        prop_assert_eq!(contents.write(&mut memory, offset, &data), Ok(()));
+        prop_assert_eq!(memory.writes, changed);
+    }
+}
+
+#[test]
+fn reads_all_of_the_memory() {
+    for (bits, len) in [(6, 128), (8, 256)] {
+        let mut memory = Memory::new(bits, &CARD);
+        let contents = Contents::read(&mut memory).unwrap();
+        assert_eq!(contents.len(), len);
+        assert_eq!(shown(&contents), bytes(&memory.words)[..len]);
+        let mut part = [0; 3];
+        contents.copy_to(13, &mut part);
+        assert_eq!(part, [0, 0x52, 0x54]);
+        // What is beyond the end is left alone.
+        let mut beyond = [7; 4];
+        contents.copy_to(len - 1, &mut beyond);
+        assert_eq!(beyond[1..], [7; 3]);
+    }
+    assert_eq!(Contents::read(&mut Stuck(true)), None);
+}
+
+#[test]
+fn a_memory_that_takes_nothing_is_found_out_in_bounded_time() {
+    let mut memory = Memory::new(6, &CARD).read_only();
+    let mut contents = Contents::read(&mut memory).unwrap();
+    let before = shown(&contents);
+    let start = Instant::<Monotonic>::now();
+    assert_eq!(contents.write(&mut memory, 20, &[1; 64]), Err(NotWritten));
+    assert!(start.elapsed() <= Delta::from_millis(25));
+    assert_eq!(memory.writes, 1, "it went on after the first word");
+    assert_eq!(shown(&contents), before);
+    assert!(!memory.enabled);
 }

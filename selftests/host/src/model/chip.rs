@@ -120,8 +120,8 @@ pub(crate) struct Chip {
     rcr: u32,
     mpc: u32,
     cr9346: u8,
-    eeprom: Memory,
-    config: [u8; 3],
+    pub(crate) eeprom: Memory,
+    config: [u8; 4],
     running: bool,
     link: bool,
     mulint: u16,
@@ -154,6 +154,7 @@ impl Chip {
         for (word, bytes) in rom[7..].iter_mut().zip(MAC.chunks(2)) {
             *word = words(bytes);
         }
+        let eeprom = Memory::new(6, &rom);
         Self {
             kind,
             bus,
@@ -178,8 +179,11 @@ impl Chip {
             rcr: 0,
             mpc: 0,
             cr9346: 0,
-            eeprom: Memory::new(6, &rom),
-            config: [0; 3],
+            eeprom: match kind {
+                Kind::Silicon => eeprom,
+                Kind::Qemu => eeprom.read_only(),
+            },
+            config: [0; 4],
             running: true,
             link: true,
             mulint: 0,
@@ -304,10 +308,16 @@ impl Chip {
         self.mpc = self.mpc.wrapping_add(frames) & 0x00ff_ffff;
     }
 
+    /// Is another chip from here on, by the value of TxConfig.
+    pub(crate) fn become_chip(&mut self, version: u32) {
+        self.tcr = version;
+    }
+
     /// What the EEPROM does not lose: everything else is as after power-on.
     pub(crate) fn power_on(&mut self) {
         let fresh = Self::new(self.kind, self.bus.clone(), self.place.clone());
         let before = std::mem::replace(self, fresh);
+        self.eeprom.words = before.eeprom.words;
         self.wire = before.wire;
         self.accesses = before.accesses;
         self.violations = before.violations;

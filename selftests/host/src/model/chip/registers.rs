@@ -76,6 +76,7 @@ impl Chip {
             (0x58, 1) => 0xd0 | (u32::from(!self.link) << 2),
             (0x59, 1) => self.config[1].into(),
             (0x5a, 1) => self.config[2].into(),
+            (0xd8, 1) => self.config[3].into(),
             (0x5c, 2) => self.mulint.into(),
             (0x60, 2) => match self.lies.tsad.take() {
                 Some(tsad) => tsad.into(),
@@ -152,6 +153,7 @@ impl Chip {
             (0x52, 1) => self.config[0] = value as u8,
             (0x59, 1) => self.config[1] = value as u8,
             (0x5a, 1) => self.config[2] = value as u8,
+            (0xd8, 1) => self.config[3] = value as u8,
             (0x5b, 1) => self.running = value as u8 != b'H',
             (0x5c, 2) => self.mulint = value as u16,
             (0x62 | 0x66, 2) => self.phy[(offset - 0x62) / 2] = value as u16,
