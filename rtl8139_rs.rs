@@ -83,6 +83,10 @@ mod driver_kunit;
 #[allow(unsafe_code)]
 #[path = "net/driver/probe.rs"]
 mod driver_probe;
+#[cfg(CONFIG_KUNIT = "y")]
+#[allow(unsafe_code)]
+#[path = "net/ethtool_kunit.rs"]
+mod ethtool_kunit;
 
 use crate::{
     ext::{

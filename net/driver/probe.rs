@@ -23,13 +23,6 @@ use crate::{
             RxMode,
             Timer, //
         },
-        ethtool::{
-            self,
-            Duplex,
-            LinkModes,
-            LinkSettings,
-            Port, //
-        },
         napi::{
             Poll,
             Verdict, //
@@ -137,6 +130,8 @@ pub(crate) struct Probe {
     pub(crate) polled: Atomic<u32>,
     pub(crate) budget: Atomic<u32>,
     pub(crate) ticks: Atomic<u32>,
+    /// What was last set by `ethtool`.
+    pub(crate) setting: Atomic<u32>,
     _dropped: Dropped,
 }
 
@@ -151,6 +146,7 @@ impl Probe {
             polled: Atomic::new(0),
             budget: Atomic::new(0),
             ticks: Atomic::new(0),
+            setting: Atomic::new(0),
             _dropped: Dropped(log.clone(), "drop data"),
         }
     }
@@ -263,57 +259,6 @@ impl Operations for Probe {
             cx.schedule_work(DETACH);
         }
         Ok(())
-    }
-}
-
-/// What [`Probe`] says of its link: something different in each field.
-pub(crate) const SETTINGS: LinkSettings = LinkSettings {
-    speed: Some(100),
-    duplex: Duplex::Half,
-    autoneg: true,
-    port: Port::Mii,
-    phy_address: 7,
-    clause_22: true,
-    supported: LinkModes::HUNDRED_HALF.with(LinkModes::MII),
-    advertising: LinkModes::HUNDRED_HALF,
-    lp_advertising: LinkModes::TEN_FULL.with(LinkModes::ASYM_PAUSE),
-};
-
-#[vtable]
-impl ethtool::Operations<Probe> for Probe {
-    const STATISTICS: &'static [&'static CStr] =
-        &[c"work", c"a_name_that_is_as_long_as_can_be", c"last"];
-
-    fn statistics(this: &Probe, up: Option<&Dropped>, values: &mut [u64]) {
-        let counts = [
-            u64::from(this.work.load(Relaxed)),
-            39,
-            u64::from(up.is_some()),
-        ];
-        for (value, count) in values.iter_mut().zip(counts) {
-            *value = count;
-        }
-    }
-
-    fn link_settings(
-        _this: &Probe,
-        _cx: &mut Locked<'_, Probe>,
-        _up: Option<&Dropped>,
-    ) -> Result<LinkSettings> {
-        Ok(SETTINGS)
-    }
-
-    fn set_link_settings(
-        _this: &Probe,
-        _cx: &mut Locked<'_, Probe>,
-        _up: Option<&Dropped>,
-        settings: &LinkSettings,
-    ) -> Result {
-        if *settings == SETTINGS {
-            Ok(())
-        } else {
-            Err(EDOM)
-        }
     }
 }
 
