@@ -62,7 +62,7 @@ fn armed(hardware: &Hardware) -> (u32, u32) {
 #[test]
 fn each_way_to_wake_has_its_bit() {
     for bits in 0..1u32 << WAYS.len() {
-        let chosen = || (0..).zip(WAYS).filter(|(i, _)| bits >> i & 1 != 0);
+        let chosen = || (0..).zip(WAYS).filter(|(i, _)| (bits >> i) & 1 != 0);
         let wake = chosen().fold(Wake::none(), |all, (_, (way, _, _))| all.with(way));
         let expected = chosen().fold((0, 0), |(three, five), (_, (_, c3, c5))| {
             (three | c3, five | c5)
