@@ -29,6 +29,7 @@
 #include <net/net_namespace.h>
 #include <net/netdev_queues.h>
 #include <net/netns/generic.h>
+#include <net/page_pool/helpers.h>
 #include <net/sock.h>
 
 #include "helpers.h"

@@ -9,6 +9,7 @@
 #ifndef RNET_HELPERS_H
 #define RNET_HELPERS_H
 
+#include <linux/dma-mapping.h>
 #include <linux/netdevice.h>
 #include <linux/seq_file.h>
 #include <linux/skbuff.h>
@@ -65,6 +66,40 @@ void rnet_helper_netdev_tx_reset_queue(struct netdev_queue *txq);
 void rnet_helper_txq_trans_update(struct netdev_queue *txq);
 void rnet_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
 void rnet_helper_skb_copy_and_csum_pad(const struct sk_buff *skb, u8 *to, unsigned int pad_to);
+
+/* helpers/offload.c */
+bool rnet_helper_netdev_xmit_more(void);
+unsigned int rnet_helper_skb_headlen(const struct sk_buff *skb);
+unsigned int rnet_helper_skb_nr_frags(const struct sk_buff *skb);
+unsigned int rnet_helper_skb_gso_size(const struct sk_buff *skb);
+unsigned int rnet_helper_skb_gso_segs(const struct sk_buff *skb);
+unsigned int rnet_helper_skb_tcp_headers(const struct sk_buff *skb);
+bool rnet_helper_skb_vlan_tag(const struct sk_buff *skb, u16 *tci);
+bool rnet_helper_skb_tagged_in_band(const struct sk_buff *skb, netdev_features_t features);
+netdev_features_t rnet_helper_vlan_features_check(struct sk_buff *skb, netdev_features_t features);
+bool rnet_helper_skb_csum_partial(const struct sk_buff *skb);
+u8 rnet_helper_skb_csum_ipv4_protocol(const struct sk_buff *skb);
+int rnet_helper_skb_pad_keep(struct sk_buff *skb, unsigned int len);
+dma_addr_t rnet_helper_skb_map_head(struct device *dev, const struct sk_buff *skb);
+dma_addr_t rnet_helper_skb_map_frag(struct device *dev, const struct sk_buff *skb,
+				    unsigned int frag, unsigned int *len);
+bool rnet_helper_dma_map_failed(struct device *dev, dma_addr_t addr);
+void rnet_helper_dma_unmap_to_device(struct device *dev, dma_addr_t addr, unsigned int len);
+
+/* helpers/page_pool.c */
+struct page_pool *rnet_helper_page_pool_new(struct net_device *netdev, struct device *dev,
+					    unsigned int order, unsigned int pages,
+					    unsigned int headroom, unsigned int len);
+dma_addr_t rnet_helper_page_pool_get_dma_addr(const struct page *page);
+void rnet_helper_page_pool_put_full_page(struct page_pool *pool, struct page *page, bool direct);
+struct sk_buff *rnet_helper_page_pool_copy_frame(struct napi_struct *napi, struct page_pool *pool,
+						 struct page *page, unsigned int headroom,
+						 unsigned int len);
+struct sk_buff *rnet_helper_page_pool_build_frame(struct napi_struct *napi, struct page_pool *pool,
+						  struct page *page, unsigned int headroom,
+						  unsigned int len);
+void rnet_helper_skb_set_vlan_tag(struct sk_buff *skb, u16 tci);
+void rnet_helper_skb_set_csum_unnecessary(struct sk_buff *skb);
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
 /* helpers/registers.c */

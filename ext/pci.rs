@@ -170,6 +170,10 @@ pub(crate) trait Driver: 'static {
     /// it calls [`Driver::probe`].
     const DMA_BITS: u32;
 
+    /// The same for memory that is lent to the device (*streaming* mappings), if it can drive more bits
+    /// there.
+    const STREAMING_DMA_BITS: u32 = Self::DMA_BITS;
+
     /// Takes over a device. `id` is the [`data`](DeviceId::data) of the id that matched; it is 0
     /// when the device was forced on the driver (`driver_override`).
     ///
@@ -410,6 +414,11 @@ impl<T: Driver> Adapter<T> {
             let core: &Device<Core<'_>> = pdev;
             // SAFETY: No driver has the device yet, so none allocates memory for it meanwhile.
             unsafe { core.dma_set_mask_and_coherent(mask) }?;
+            if T::STREAMING_DMA_BITS != T::DMA_BITS {
+                let mask = DmaMask::try_new(T::STREAMING_DMA_BITS)?;
+                // SAFETY: As above.
+                unsafe { core.dma_set_mask(mask) }?;
+            }
 
             let recipe = T::probe(pdev, id)?;
             // SAFETY: The adapter is the owner of the value: `remove_callback` drops it, while the

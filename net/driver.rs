@@ -74,6 +74,7 @@ use crate::{
             Poll,
             Verdict, //
         },
+        offload::Outgoing,
         queue::{
             TxQueue,
             Xmit, //
@@ -290,6 +291,19 @@ pub(crate) trait Operations: Sized + Send + Sync {
         _up: Option<&Self::Up>,
         _features: Features,
     ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Which of `features` can be on at the same time, and in the state that the device is in
+    /// (`ndo_fix_features`). Process context; also while the device is being registered.
+    fn fix_features(&self, _features: Features) -> Features {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Which of `features`, which are on, the hardware has for this frame (`ndo_features_check`).
+    ///
+    /// The stack does what is missing. Any context that sends; for each frame.
+    fn features_check(&self, _frame: &Outgoing<'_>, _features: Features) -> Features {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -212,7 +212,8 @@ pub(crate) trait Operations<T: driver::Operations> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sets the private flags. None is set that has no name.
+    /// Sets the private flags. None is set that has no name. Afterwards the features are looked at again,
+    /// which may depend on them: [`driver::Operations::fix_features`].
     fn set_private_flags(
         _this: &T,
         _cx: &mut Locked<'_, T>,
@@ -261,20 +262,29 @@ macro_rules! offered {
     };
 }
 
+/// `ETHTOOL_OP_NEEDS_RTNL_SPFLAGS`.
+const NEEDS_RTNL_SPFLAGS: u32 = 1 << 1;
+/// `ETHTOOL_OP_NEEDS_RTNL_GLINK`.
+const NEEDS_RTNL_GLINK: u32 = 1 << 8;
+
 impl<T: driver::Operations> Table<T> {
     /// Whether there are strings to name.
     const HAS_STRINGS: bool = <T::Ethtool as Operations<T>>::HAS_STATISTICS
         || <T::Ethtool as Operations<T>>::HAS_PRIVATE_FLAGS;
 
     const OPS: bindings::ethtool_ops = bindings::ethtool_ops {
-        // The default of `get_link` waits for the link watch, which is under RTNL. Nothing else needs it:
-        // what a setting may do is to restart the interface, whose calls of the core ask for the instance
-        // lock alone, and the number of queues, which the core changes under RTNL, is fixed.
+        // The default of `get_link` waits for the link watch, and the features, which may depend on the
+        // private flags, are looked at again: both is under RTNL. Nothing else needs it: what a setting may
+        // do is to restart the interface, whose calls of the core ask for the instance lock alone, and the
+        // number of queues, which the core changes under RTNL, is fixed.
         op_needs_rtnl: if <T::Ethtool as Operations<T>>::HAS_LINK {
             0
         } else {
-            // ETHTOOL_OP_NEEDS_RTNL_GLINK
-            1 << 8
+            NEEDS_RTNL_GLINK
+        } | if <T::Ethtool as Operations<T>>::HAS_SET_PRIVATE_FLAGS {
+            NEEDS_RTNL_SPFLAGS
+        } else {
+            0
         },
         get_link: if <T::Ethtool as Operations<T>>::HAS_LINK {
             Some(Self::get_link)

@@ -17,7 +17,9 @@
 //! |---|---|---|
 //! | [`driver`] | a driver's own interface: operations, private data, registration | `struct net_device_ops` |
 //! | [`napi`] | the poll, with its budget | `struct napi_struct` |
+//! | [`page_pool`] | pages that a device writes received frames to | `struct page_pool` |
 //! | [`queue`] | the transmit queue and its flow control | `struct netdev_queue` |
+//! | [`offload`] | what a frame to send asks of the device | `CHECKSUM_PARTIAL`, `gso_size` |
 //! | [`flow`] | stopping and waking it without its lock | `netdev_queues.h` |
 //! | [`stats`] | counters | `struct u64_stats_sync` |
 //! | [`ethtool`] | what `ethtool` asks of a driver | `struct ethtool_ops` |
@@ -54,9 +56,11 @@ pub(crate) mod message;
 pub(crate) mod namespace;
 pub(crate) mod napi;
 pub(crate) mod notifier;
+pub(crate) mod offload;
 pub(crate) mod operations;
 pub(crate) mod packet;
 pub(crate) mod packet_type;
+pub(crate) mod page_pool;
 pub(crate) mod pernet;
 pub(crate) mod print;
 pub(crate) mod queue;

@@ -112,7 +112,7 @@ impl<'a, T: Operations> Poll<'a, T> {
     }
 
     #[inline]
-    fn napi(&self) -> *mut bindings::napi_struct {
+    pub(super) fn napi(&self) -> *mut bindings::napi_struct {
         self.dev.area().napi.get()
     }
 
@@ -187,14 +187,8 @@ impl<'a, T: Operations> Poll<'a, T> {
                 tail.1,
             )
         };
-        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-        // INVARIANT: The call has set device, protocol and packet type.
-        Ok(Incoming {
-            // SAFETY: The call made a packet, with one reference, for us.
-            skb: unsafe { SkBuff::from_raw(skb) },
-            _poll: PhantomData,
-            _not_send: NotThreadSafe,
-        })
+        // SAFETY: The call made a packet of the interface, with protocol and packet type set.
+        unsafe { Incoming::from_raw(skb) }
     }
 
     /// Frees a packet that was sent. Cheaper here than [`SkBuff::consume`].
@@ -272,6 +266,46 @@ pub(crate) struct Incoming<'a> {
     skb: SkBuff,
     _poll: PhantomData<&'a mut ()>,
     _not_send: NotThreadSafe,
+}
+
+impl Incoming<'_> {
+    /// Takes over a packet that was made just now; `ENOMEM` if there is none.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be null, or a packet with one reference, ours, that is what the type's invariant says
+    /// for the poll that the result names.
+    #[inline]
+    pub(super) unsafe fn from_raw(skb: *mut bindings::sk_buff) -> Result<Self> {
+        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        // INVARIANT: The caller guarantees it.
+        Ok(Self {
+            // SAFETY: The caller hands over the only reference.
+            skb: unsafe { SkBuff::from_raw(skb) },
+            _poll: PhantomData,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// The C object, still owned by this value.
+    #[inline]
+    pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
+        self.skb.as_raw()
+    }
+
+    /// Whether the frame was sent to a group, broadcast excepted.
+    #[inline]
+    pub(crate) fn is_multicast(&self) -> bool {
+        // SAFETY: By the type invariant the packet is valid.
+        let kind = unsafe {
+            (*self.as_raw())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .pkt_type()
+        };
+        u32::from(kind) == bindings::PACKET_MULTICAST
+    }
 }
 
 /// The permission to receive one frame. One that is neither used nor skipped is given back.

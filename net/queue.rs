@@ -204,6 +204,14 @@ impl<'a> TxQueue<'a> {
         unsafe { completed(self.txq, packets, bytes) };
     }
 
+    /// Whether the stack has another frame that comes right after this one: a driver that has to tell its
+    /// device of frames may do so once for all (`netdev_xmit_more()`).
+    #[inline]
+    pub(crate) fn more(&self) -> bool {
+        // SAFETY: By the type invariant the thread sends, and stays on its CPU.
+        unsafe { bindings::netdev_xmit_more() }
+    }
+
     /// Stops the queue if fewer than `stop` places are free, unless at least `start` became free
     /// meanwhile: `netif_txq_maybe_stop()`.
     ///

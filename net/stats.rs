@@ -133,6 +133,14 @@ pub(crate) struct QueueStats {
     pub(crate) tx_packets: u64,
     /// Bytes of those.
     pub(crate) tx_bytes: u64,
+    /// Packets that the device has cut into segments.
+    pub(crate) tx_cut_packets: u64,
+    /// Bytes of those, before.
+    pub(crate) tx_cut_bytes: u64,
+    /// The segments that they became.
+    pub(crate) tx_segments: u64,
+    /// Bytes of those.
+    pub(crate) tx_segment_bytes: u64,
 }
 
 macro_rules! stats64 {

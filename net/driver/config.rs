@@ -9,6 +9,14 @@ use core::ops::{
     Not, //
 };
 
+/// `NETIF_F_CSUM_MASK`.
+const CSUM_MASK: u64 = (1 << bindings::NETIF_F_IP_CSUM_BIT)
+    | (1 << bindings::NETIF_F_IPV6_CSUM_BIT)
+    | (1 << bindings::NETIF_F_HW_CSUM_BIT);
+
+/// `NETIF_F_GSO_MASK`.
+const GSO_MASK: u64 = (2 << bindings::NETIF_F_GSO_LAST) - (1 << bindings::NETIF_F_GSO_SHIFT);
+
 /// A set of features of an interface: `netdev_features_t`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features(u64);
@@ -28,6 +36,12 @@ impl Features {
     pub(crate) const RXFCS: Self = Self::bit(bindings::NETIF_F_RXFCS_BIT);
     /// The checksum of received frames.
     pub(crate) const RXCSUM: Self = Self::bit(bindings::NETIF_F_RXCSUM_BIT);
+    /// Cuts long TCP packets over IPv4 into segments.
+    pub(crate) const TSO: Self = Self::bit(bindings::NETIF_F_TSO_BIT);
+    /// Inserts the VLAN tag into a frame that is sent.
+    pub(crate) const VLAN_TX: Self = Self::bit(bindings::NETIF_F_HW_VLAN_CTAG_TX_BIT);
+    /// Takes the VLAN tag off a received frame.
+    pub(crate) const VLAN_RX: Self = Self::bit(bindings::NETIF_F_HW_VLAN_CTAG_RX_BIT);
     /// Sends frames back to itself.
     pub(crate) const LOOPBACK: Self = Self::bit(bindings::NETIF_F_LOOPBACK_BIT);
 
@@ -40,10 +54,20 @@ impl Features {
         Self(0)
     }
 
+    /// All that have the hardware compute something of a frame that is sent: checksums, segments.
+    pub(crate) const COMPUTING: Self = Self(CSUM_MASK | GSO_MASK);
+    /// All kinds of segments.
+    pub(crate) const SEGMENTS: Self = Self(GSO_MASK);
+
     /// Whether all of `other` are in the set.
     #[inline]
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The features of this set that are not in `other`.
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// The features in either set; as `|`, for constants.
@@ -55,7 +79,7 @@ impl Features {
         Self(raw)
     }
 
-    pub(super) const fn into_raw(self) -> u64 {
+    pub(in crate::net) const fn into_raw(self) -> u64 {
         self.0
     }
 }
@@ -93,6 +117,7 @@ pub(crate) struct Config {
     pub(super) features: Features,
     pub(super) hw_features: Features,
     pub(super) vlan_features: Features,
+    pub(super) tso_max_size: Option<u32>,
     pub(super) unicast_filter: bool,
 }
 
@@ -109,6 +134,7 @@ impl Config {
             features: Features::none(),
             hw_features: Features::none(),
             vlan_features: Features::none(),
+            tso_max_size: None,
             unicast_filter: false,
         }
     }
@@ -133,6 +159,12 @@ impl Config {
         self.features = on;
         self.hw_features = switchable;
         self.vlan_features = vlan;
+        self
+    }
+
+    /// The longest packet that the hardware can cut into segments, in bytes with all its headers.
+    pub(crate) fn tso_max_size(mut self, bytes: u32) -> Self {
+        self.tso_max_size = Some(bytes);
         self
     }
 

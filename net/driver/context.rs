@@ -155,6 +155,28 @@ impl<'a, T: Operations> Locked<'a, T> {
         unsafe { running.restart(self.dev) }.inspect_err(|_| self.retry_later())
     }
 
+    /// Replaces the rings of an interface that is up by others, made before: halts it, and starts it
+    /// with these. For a change of their size.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Locked::restart`]; the new rings are there all the same.
+    pub(crate) fn replace(&self, rx: T::Rx, tx: T::Tx) -> Result {
+        // SAFETY: By the type invariant the instance lock is held.
+        let running = unsafe { self.dev.running() }.ok_or(ENETDOWN)?;
+        // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
+        unsafe { running.replace(self.dev, rx, tx) };
+        self.restart()
+    }
+
+    /// Sets the limits of the MTU, in bytes.
+    pub(crate) fn set_mtu_limits(&self, min: u32, max: u32) {
+        // SAFETY: The device is valid, and readers do not mind to see one limit before the other.
+        unsafe { (&raw mut (*self.dev.as_raw()).min_mtu).write_volatile(min) };
+        // SAFETY: As above.
+        unsafe { (&raw mut (*self.dev.as_raw()).max_mtu).write_volatile(max) };
+    }
+
     /// What exists while the interface is up, if it is halted although its hardware is there.
     fn halted(&self) -> Option<&'a Running<T>> {
         // SAFETY: By the type invariant the instance lock is held.

@@ -190,6 +190,13 @@ impl<T: Operations> Device<T> {
         Features::from_raw(unsafe { (&raw const (*self.as_raw()).features).read_volatile() })
     }
 
+    /// The MTU, in bytes.
+    #[inline]
+    pub(crate) fn mtu(&self) -> u32 {
+        // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
+        unsafe { (&raw const (*self.as_raw()).mtu).read_volatile() }
+    }
+
     /// The Ethernet address of the interface. It may be changing meanwhile, unless the instance lock
     /// is held.
     pub(crate) fn mac(&self) -> [u8; 6] {

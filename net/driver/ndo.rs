@@ -18,6 +18,7 @@ use crate::{
         net_device, //
     },
     net::{
+        offload::Outgoing,
         queue::{
             TxQueue,
             Xmit, //
@@ -73,6 +74,16 @@ impl<T: Operations> Table<T> {
         },
         ndo_set_features: if T::HAS_SET_FEATURES {
             Some(Self::set_features)
+        } else {
+            None
+        },
+        ndo_fix_features: if T::HAS_FIX_FEATURES {
+            Some(Self::fix_features)
+        } else {
+            None
+        },
+        ndo_features_check: if T::HAS_FEATURES_CHECK {
+            Some(Self::features_check)
         } else {
             None
         },
@@ -379,6 +390,43 @@ impl<T: Operations> Table<T> {
             unsafe { Self::with(dev, |this, cx, up| this.set_features(cx, up, features)) }?;
             Ok(0)
         })
+    }
+
+    /// `ndo_fix_features()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
+    unsafe extern "C" fn fix_features(
+        dev: *mut net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        let fixed = dev.private().fix_features(Features::from_raw(features));
+        fixed.into_raw()
+    }
+
+    /// `ndo_features_check()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
+    unsafe extern "C" fn features_check(
+        skb: *mut bindings::sk_buff,
+        dev: *mut net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // What holds for all devices (`dflt_features_check()`).
+        //
+        // SAFETY: The core passes a valid packet.
+        let features = unsafe { bindings::vlan_features_check(skb, features) };
+        // SAFETY: The packet is valid during the call.
+        let frame = unsafe { Outgoing::from_raw(skb) };
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        let features = Features::from_raw(features);
+        dev.private().features_check(&frame, features).into_raw()
     }
 
     /// `ndo_change_mtu()`.

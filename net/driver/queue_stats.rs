@@ -80,6 +80,10 @@ impl<T: Operations> Table<T> {
         let stats = dev.private().queue_stats();
         to.packets = stats.tx_packets;
         to.bytes = stats.tx_bytes;
+        to.hw_gso_packets = stats.tx_cut_packets;
+        to.hw_gso_bytes = stats.tx_cut_bytes;
+        to.hw_gso_wire_packets = stats.tx_segments;
+        to.hw_gso_wire_bytes = stats.tx_segment_bytes;
     }
 
     /// `get_base_stats()`: what to add to the sums of the queues. Only what is set here is summed up.
@@ -98,5 +102,7 @@ impl<T: Operations> Table<T> {
         let tx = unsafe { &mut *tx };
         (rx.packets, rx.bytes, rx.alloc_fail) = (0, 0, 0);
         (tx.packets, tx.bytes) = (0, 0);
+        (tx.hw_gso_packets, tx.hw_gso_bytes) = (0, 0);
+        (tx.hw_gso_wire_packets, tx.hw_gso_wire_bytes) = (0, 0);
     }
 }

@@ -242,6 +242,10 @@ unsafe fn configure<T: Operations>(
     fields.features = config.features.into_raw();
     fields.hw_features = config.hw_features.into_raw();
     fields.vlan_features = config.vlan_features.into_raw();
+    if let Some(size) = config.tso_max_size {
+        // SAFETY: The caller has the device for itself.
+        unsafe { bindings::netif_set_tso_max_size(dev, size) };
+    }
     if let Some(parent) = parent {
         // `SET_NETDEV_DEV()`.
         //

@@ -112,6 +112,21 @@ impl<T: Operations> Running<T> {
         unsafe { &mut *self.rx.get() }
     }
 
+    /// Halts the interface, unless it is halted, and replaces its rings.
+    ///
+    /// # Safety
+    ///
+    /// The instance lock of `dev` must be held, and `self` must be what `dev` is running.
+    pub(super) unsafe fn replace(&self, dev: &Device<T>, rx: T::Rx, tx: T::Tx) {
+        // SAFETY: By this function's contract.
+        unsafe { self.halt(dev) };
+        // SAFETY: The interface is halted, so by the type invariant NAPI is disabled and the caller's
+        // lock makes it the only one.
+        unsafe { *self.rx.get() = rx };
+        // SAFETY: By the type invariant the caller's lock makes it the only one.
+        unsafe { *self.parked.get() = Some(tx) };
+    }
+
     /// Brings the interface up: `ndo_open()`.
     ///
     /// # Safety

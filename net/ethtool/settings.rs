@@ -193,6 +193,11 @@ impl<T: driver::Operations> Table<T> {
                     T::Ethtool::set_private_flags(this, cx, up, flags)
                 })
             }?;
+            // The features may depend on them.
+            //
+            // SAFETY: The device is valid. The core holds its instance lock, and RTNL, which
+            // `op_needs_rtnl` asks for.
+            unsafe { bindings::netdev_update_features(dev.cast()) };
             Ok(0)
         })
     }

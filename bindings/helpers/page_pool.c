@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/page_pool/helpers.h>
+#include "../helpers.h"
+
+/* Pages that a device writes received frames to. */
+
+struct page_pool *rnet_helper_page_pool_new(struct net_device *netdev, struct device *dev,
+					    unsigned int order, unsigned int pages,
+					    unsigned int headroom, unsigned int len)
+{
+	const struct page_pool_params params = {
+		.flags = PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
+		.order = order,
+		.pool_size = pages,
+		.nid = NUMA_NO_NODE,
+		.dev = dev,
+		.netdev = netdev,
+		.dma_dir = DMA_FROM_DEVICE,
+		.offset = headroom,
+		.max_len = len,
+	};
+
+	return page_pool_create(&params);
+}
+
+dma_addr_t rnet_helper_page_pool_get_dma_addr(const struct page *page)
+{
+	return page_pool_get_dma_addr(page);
+}
+
+void rnet_helper_page_pool_put_full_page(struct page_pool *pool, struct page *page, bool direct)
+{
+	page_pool_put_full_page(pool, page, direct);
+}
+
+/* One whole step: a frame of @len bytes, @headroom behind the start of @page, is copied to a packet. */
+struct sk_buff *rnet_helper_page_pool_copy_frame(struct napi_struct *napi, struct page_pool *pool,
+						 struct page *page, unsigned int headroom,
+						 unsigned int len)
+{
+	struct sk_buff *skb = napi_alloc_skb(napi, len);
+
+	if (unlikely(!skb))
+		return NULL;
+	page_pool_dma_sync_for_cpu(pool, page, 0, len);
+	skb_put_data(skb, page_address(page) + headroom, len);
+	dma_sync_single_for_device(pool->p.dev, page_pool_get_dma_addr(page) + headroom, len,
+				   pool->p.dma_dir);
+	skb->protocol = eth_type_trans(skb, napi->dev);
+	return skb;
+}
+
+/* One whole step: the page becomes a packet, which takes it along. On failure it is as it was. */
+struct sk_buff *rnet_helper_page_pool_build_frame(struct napi_struct *napi, struct page_pool *pool,
+						  struct page *page, unsigned int headroom,
+						  unsigned int len)
+{
+	struct sk_buff *skb = napi_build_skb(page_address(page), PAGE_SIZE << pool->p.order);
+
+	if (unlikely(!skb))
+		return NULL;
+	page_pool_dma_sync_for_cpu(pool, page, 0, len);
+	skb_mark_for_recycle(skb);
+	skb_reserve(skb, headroom);
+	skb_put(skb, len);
+	skb->protocol = eth_type_trans(skb, napi->dev);
+	return skb;
+}
+
+/* What the device has found out about a received frame. */
+
+void rnet_helper_skb_set_vlan_tag(struct sk_buff *skb, u16 tci)
+{
+	__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), tci);
+}
+
+void rnet_helper_skb_set_csum_unnecessary(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages that a device writes received frames to, and that come back when the frames were read.
+//!
+//! A driver keeps a [`Buffer`] in each descriptor of its receive ring. When the device has filled one, it
+//! either copies a short frame out of it and gives the same buffer to the device again
+//! ([`Poll::copy_received`]), or takes a fresh one from the [`Pool`] and makes a packet of the full one
+//! ([`Poll::take_received`]). The packet takes the page along, and the page returns to its pool, mapped
+//! as it is, when the packet is freed: in the long run nothing is allocated and nothing mapped.
+//!
+//! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h),
+//! Documentation: [`networking/page_pool.rst`](srctree/Documentation/networking/page_pool.rst)
+
+use crate::{
+    bindings,
+    ext::dma,
+    net::{
+        driver::{
+            Device,
+            Operations, //
+        },
+        napi::{
+            Incoming,
+            Poll, //
+        },
+    },
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    device::{
+        self,
+        Bound, //
+    },
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+/// What a packet made of a page keeps before the frame, in bytes, for headers that the stack may add.
+const HEADROOM: u32 = bindings::XDP_PACKET_HEADROOM;
+
+/// How much of `1 << order` pages holds a frame, in bytes: not the headroom, and not what `struct sk_buff`
+/// keeps at the end.
+const fn capacity(order: u32) -> u32 {
+    // CAST: Both are small constants.
+    const PAGE: u32 = bindings::PAGE_SIZE as u32;
+    const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
+    (PAGE << order) - HEADROOM - TAIL
+}
+
+/// Pages for one receive ring.
+///
+/// # Invariants
+///
+/// `pool` is valid, and destroyed by this value alone.
+pub(crate) struct Pool<'bound> {
+    pool: NonNull<bindings::page_pool>,
+    capacity: u32,
+    _dev: PhantomData<&'bound device::Device<Bound>>,
+}
+
+// SAFETY: A pool is not bound to a thread, and all that needs to be done by one at a time takes `&mut`.
+unsafe impl Send for Pool<'_> {}
+
+impl<'bound> Pool<'bound> {
+    /// Makes a pool for a ring of `buffers`, each for a frame of up to `len` bytes, of the interface
+    /// `dev` of the device `parent`. Process context.
+    ///
+    /// Fails with `EINVAL` if a frame is longer than two pages.
+    #[inline]
+    pub(crate) fn new<T: Operations>(
+        dev: &Device<T>,
+        parent: &'bound device::Device<Bound>,
+        buffers: u32,
+        len: u32,
+    ) -> Result<Self> {
+        let order = (0..=1)
+            .find(|&order| capacity(order) >= len)
+            .ok_or(EINVAL)?;
+        let capacity = capacity(order);
+        // SAFETY: The devices are valid.
+        let pool = from_err_ptr(unsafe {
+            bindings::page_pool_new(
+                dev.as_raw(),
+                dma::as_raw(parent),
+                order,
+                buffers,
+                HEADROOM,
+                capacity,
+            )
+        })?;
+        // INVARIANT: The pool is new.
+        Ok(Self {
+            pool: NonNull::new(pool).ok_or(ENOMEM)?,
+            capacity,
+            _dev: PhantomData,
+        })
+    }
+
+    /// Lets packets that were read on the CPU of the poll of `dev` return their pages without a lock
+    /// (`page_pool_enable_direct_recycling()`).
+    ///
+    /// To be called in [`Operations::start`], from which on the pool is the interface's: it is dropped while
+    /// the poll does not run. A pool that was made and is not used after all has nothing to do with the poll.
+    #[inline]
+    pub(crate) fn serve<T: Operations>(&mut self, dev: &Device<T>) {
+        // SAFETY: By the type invariant the pool is valid. The NAPI lives longer than what the interface
+        // runs; the call does nothing when it is the pool's already.
+        unsafe {
+            bindings::page_pool_enable_direct_recycling(self.pool.as_ptr(), dev.area().napi.get())
+        };
+    }
+
+    /// How long a frame in a buffer of this pool may be, in bytes.
+    #[inline]
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Takes a buffer, in process context, while the poll does not run.
+    #[inline]
+    pub(crate) fn fill(&mut self, _cx: &crate::net::context::Process<'_>) -> Result<Buffer> {
+        self.alloc(bindings::GFP_KERNEL)
+    }
+
+    /// Takes a buffer, in the poll.
+    #[inline]
+    pub(crate) fn take<T: Operations>(&mut self, _napi: &Poll<'_, T>) -> Result<Buffer> {
+        self.alloc(bindings::GFP_ATOMIC | bindings::__GFP_NOWARN)
+    }
+
+    #[inline]
+    fn alloc(&mut self, flags: bindings::gfp_t) -> Result<Buffer> {
+        // SAFETY: By the type invariant the pool is valid, and `&mut` makes this the only allocation.
+        let page = unsafe { bindings::page_pool_alloc_pages(self.pool.as_ptr(), flags) };
+        // INVARIANT: The page was taken from this pool, for us.
+        Ok(Buffer {
+            pool: self.pool,
+            page: NonNull::new(page).ok_or(ENOMEM)?,
+            capacity: self.capacity,
+        })
+    }
+}
+
+impl Drop for Pool<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the pool is valid, and nobody allocates any more. It goes on to
+        // exist until the last page has returned.
+        unsafe { bindings::page_pool_destroy(self.pool.as_ptr()) };
+    }
+}
+
+/// A page of a pool, or two, mapped for the device to write a frame to.
+///
+/// Dropping it returns it to the pool.
+///
+/// # Invariants
+///
+/// `page` was taken from `pool` and has not returned, so that the pool exists; it is ours alone, and
+/// holds a frame of `capacity` bytes.
+pub(crate) struct Buffer {
+    pool: NonNull<bindings::page_pool>,
+    page: NonNull<bindings::page>,
+    capacity: u32,
+}
+
+// SAFETY: A page is not bound to a thread.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    /// Where the device may write the frame.
+    #[inline]
+    pub(crate) fn address(&self) -> u64 {
+        // SAFETY: By the type invariant the page is one of a pool's, which maps its pages.
+        let page = unsafe { bindings::page_pool_get_dma_addr(self.page.as_ptr()) };
+        page.wrapping_add(u64::from(HEADROOM))
+    }
+
+    /// Checks the length of a frame in it.
+    #[inline]
+    fn check(&self, len: u32) -> Result {
+        if (bindings::ETH_HLEN..=self.capacity).contains(&len) {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+}
+
+impl Drop for Buffer {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the page is this value's, and returns to the pool that it is of.
+        unsafe { bindings::page_pool_put_full_page(self.pool.as_ptr(), self.page.as_ptr(), false) };
+    }
+}
+
+impl<'a, T: Operations> Poll<'a, T> {
+    /// Makes a packet with a copy of the `len` bytes that the device has written to `buffer`, which the
+    /// device can be given again.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: the frame is shorter than an Ethernet header, or longer than the buffer.
+    /// - `ENOMEM`: there is no memory; the frame is lost, and should be counted.
+    #[inline]
+    pub(crate) fn copy_received(&mut self, buffer: &mut Buffer, len: u32) -> Result<Incoming<'a>> {
+        buffer.check(len)?;
+        // SAFETY: By the invariant of `Poll` this is the poll of that NAPI; the page is the buffer's,
+        // of that pool, and the frame inside of it.
+        let skb = unsafe {
+            bindings::page_pool_copy_frame(
+                self.napi(),
+                buffer.pool.as_ptr(),
+                buffer.page.as_ptr(),
+                HEADROOM,
+                len,
+            )
+        };
+        // SAFETY: The call made a packet of the interface, with protocol and packet type set.
+        unsafe { Incoming::from_raw(skb) }
+    }
+
+    /// Makes a packet of `buffer` itself, to which the device has written `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Poll::copy_received`], with the buffer, in which the frame still is.
+    #[inline]
+    pub(crate) fn take_received(
+        &mut self,
+        buffer: Buffer,
+        len: u32,
+    ) -> Result<Incoming<'a>, (Error, Buffer)> {
+        if let Err(error) = buffer.check(len) {
+            return Err((error, buffer));
+        }
+        // SAFETY: As in `copy_received`.
+        let skb = unsafe {
+            bindings::page_pool_build_frame(
+                self.napi(),
+                buffer.pool.as_ptr(),
+                buffer.page.as_ptr(),
+                HEADROOM,
+                len,
+            )
+        };
+        // SAFETY: The call made a packet of the interface, with protocol and packet type set.
+        match unsafe { Incoming::from_raw(skb) } {
+            Ok(packet) => {
+                // The packet returns the page.
+                let _ = ManuallyDrop::new(buffer);
+                Ok(packet)
+            }
+            Err(error) => Err((error, buffer)),
+        }
+    }
+}
+
+impl Incoming<'_> {
+    /// The device has taken a tag off the frame: priority and number of the VLAN.
+    #[inline]
+    pub(crate) fn set_vlan_tag(&mut self, tag: u16) {
+        // SAFETY: By the type invariant the packet is valid and ours.
+        unsafe { bindings::skb_set_vlan_tag(self.as_raw(), tag) };
+    }
+
+    /// The device has found the checksum of the TCP segment or UDP datagram right.
+    #[inline]
+    pub(crate) fn set_checksum_good(&mut self) {
+        // SAFETY: By the type invariant the packet is valid and ours.
+        unsafe { bindings::skb_set_csum_unnecessary(self.as_raw()) };
+    }
+}
