@@ -4,8 +4,7 @@
 //!
 //! The chips RTL8139, 8139A to D, 8130, 8100 and 8101 have four transmit slots and one receive ring
 //! into which they copy frames: the *classic* mode. So has the RTL8129 before them, with a transceiver
-//! outside. The RTL8139C+ has descriptor rings in addition;
-//! this driver runs it in its classic mode, too.
+//! outside. The RTL8139C+ has descriptor rings in addition: the *C+* mode.
 //!
 //! A frame moves through these files, on its way in and out:
 //!
@@ -15,14 +14,20 @@
 //! | [`eeprom`] | where the address comes from |
 //! | [`mii`], [`mdio`] | the link; the bus of a transceiver outside |
 //! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
+//! | [`settings`] | what the user can choose: features, mode, length of the rings |
 //! | [`recovery`] | how the card is, its place on the bus included, and what is done if it is not well |
 //! | [`gate`], [`intr_mask`] | what the handler leaves for the poll; when the chip may interrupt |
-//! | [`rx`], [`rx_ring`], [`rx_filter`] | receiving; headers and position in the ring; addresses |
-//! | [`tx`], [`tx_slots`] | sending; the slots, and when to look at them |
+//! | [`path`] | the two modes, with a picture; which one a frame goes through |
+//! | [`classic_rx`], [`rx_ring`] | classic: receiving; headers and position in the ring |
+//! | [`classic_tx`], [`tx_slots`] | classic: sending; the slots, and when to look at them |
+//! | [`descriptor`] | C+: descriptors, and whose they are |
+//! | [`cplus_rx`] | C+: receiving |
+//! | [`cplus_tx`], [`tx_ring`] | C+: sending; the ring, and when to look at it |
+//! | [`rx_filter`] | which addresses are received |
 //! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
 //!
-//! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring` and `tx_slots` have no
-//! kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
+//! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
+//! have no kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
 //! a model of the chip.
 //!
 //! C versions: [`drivers/net/ethernet/realtek/8139too.c`](srctree/drivers/net/ethernet/realtek/8139too.c),
@@ -36,8 +41,18 @@ mod net;
 
 #[path = "rtl8139_rs/chip.rs"]
 mod chip;
+#[path = "rtl8139_rs/classic_rx.rs"]
+mod classic_rx;
+#[path = "rtl8139_rs/classic_tx.rs"]
+mod classic_tx;
 #[path = "rtl8139_rs/counters.rs"]
 mod counters;
+#[path = "rtl8139_rs/cplus_rx.rs"]
+mod cplus_rx;
+#[path = "rtl8139_rs/cplus_tx.rs"]
+mod cplus_tx;
+#[path = "rtl8139_rs/descriptor.rs"]
+mod descriptor;
 #[path = "rtl8139_rs/eeprom.rs"]
 mod eeprom;
 #[path = "rtl8139_rs/ethtool.rs"]
@@ -56,18 +71,20 @@ mod mii;
 mod missed;
 #[path = "rtl8139_rs/nic.rs"]
 mod nic;
+#[path = "rtl8139_rs/path.rs"]
+mod path;
 #[path = "rtl8139_rs/recovery.rs"]
 mod recovery;
 #[path = "rtl8139_rs/regs.rs"]
 mod regs;
-#[path = "rtl8139_rs/rx.rs"]
-mod rx;
 #[path = "rtl8139_rs/rx_filter.rs"]
 mod rx_filter;
 #[path = "rtl8139_rs/rx_ring.rs"]
 mod rx_ring;
-#[path = "rtl8139_rs/tx.rs"]
-mod tx;
+#[path = "rtl8139_rs/settings.rs"]
+mod settings;
+#[path = "rtl8139_rs/tx_ring.rs"]
+mod tx_ring;
 #[path = "rtl8139_rs/tx_slots.rs"]
 mod tx_slots;
 
@@ -155,6 +172,8 @@ impl pci::Driver for Rtl8139 {
 
     const ID_TABLE: pci::IdTable = &PCI_TABLE;
     const DMA_BITS: u32 = 32;
+    // Only chips with descriptors are lent memory.
+    const STREAMING_DMA_BITS: u32 = 64;
 
     fn probe<'bound>(
         pdev: &'bound kernel::pci::Device<Core<'_>>,
@@ -181,7 +200,7 @@ impl pci::Driver for Rtl8139 {
         let irq = irq::Line::intx(pdev)?;
         Ok(Registration::new(
             pdev.as_ref(),
-            Nic::config(mac),
+            settings::config(mac, hw.chip.has_descriptors),
             Nic::new(hw, irq, enabled),
         ))
     }

@@ -5,7 +5,8 @@
 //! The hardware version stands in seven bits of TxConfig. The table is that of the datasheets of
 //! RTL8139C and RTL8139D, as `rtl_chip_info[]` of
 //! [`drivers/net/ethernet/realtek/8139too.c`](srctree/drivers/net/ethernet/realtek/8139too.c) has
-//! it, with the 8139C+ in addition, which this driver runs in its classic mode.
+//! it, with the 8139C+ of
+//! [`drivers/net/ethernet/realtek/8139cp.c`](srctree/drivers/net/ethernet/realtek/8139cp.c) in addition.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,8 @@ pub(crate) struct Chip {
     pub(crate) halts_clock: bool,
     /// Has Config4 and the power management of the B and later: LWAKE, magic packets.
     pub(crate) has_lwake: bool,
+    /// Has descriptor rings, and what comes with them, beside the classic ones.
+    pub(crate) has_descriptors: bool,
 }
 
 /// Bits 30 to 26, 23 and 22 of TxConfig.
@@ -36,6 +39,7 @@ static UNKNOWN: Chip = Chip {
     version: 0,
     halts_clock: true,
     has_lwake: false,
+    has_descriptors: false,
 };
 
 const fn chip(name: &'static str, version: u32, halts_clock: bool, has_lwake: bool) -> Chip {
@@ -44,6 +48,14 @@ const fn chip(name: &'static str, version: u32, halts_clock: bool, has_lwake: bo
         version,
         halts_clock,
         has_lwake,
+        has_descriptors: false,
+    }
+}
+
+const fn with_descriptors(chip: Chip) -> Chip {
+    Chip {
+        has_descriptors: true,
+        ..chip
     }
 }
 
@@ -56,7 +68,7 @@ static CHIPS: [Chip; 11] = [
     chip("RTL-8139B", version(0b11110, 0b00), false, true),
     chip("RTL-8130", version(0b11111, 0b00), false, true),
     chip("RTL-8139C", version(0b11101, 0b00), false, true),
-    chip("RTL-8139C+", version(0b11101, 0b10), false, true),
+    with_descriptors(chip("RTL-8139C+", version(0b11101, 0b10), false, true)),
     chip("RTL-8100", version(0b11110, 0b10), false, true),
     chip("RTL-8100B/8139D", version(0b11101, 0b01), true, true),
     chip("RTL-8101", version(0b11101, 0b11), false, true),

@@ -21,6 +21,7 @@ use crate::net::{
         MacStats,
         Operations,
         Port,
+        RingParameters,
         Wake,
         WakeOnLan, //
     },
@@ -33,6 +34,9 @@ use kernel::{
 /// The version of the layout of the register dump: the registers, as they stand in the chip.
 const REGISTERS_VERSION: u32 = 1;
 
+/// The private flag that has a chip which has descriptor rings work without them.
+const CLASSIC_RINGS: u32 = 1 << 0;
+
 /// The frame check sequence, in bytes.
 const FCS_LEN: u64 = 4;
 
@@ -40,6 +44,7 @@ const FCS_LEN: u64 = 4;
 impl Operations<Self> for Nic<'_> {
     const STATISTICS: &'static [&'static CStr] = Counters::NAMES;
     const REGISTERS_LEN: usize = regs::SIZE;
+    const PRIVATE_FLAGS: &'static [&'static CStr] = &[c"classic-rings"];
     /// That of 8139cp.
     const EEPROM_MAGIC: u32 = 0x8139;
 
@@ -91,6 +96,54 @@ impl Operations<Self> for Nic<'_> {
             word.copy_from_slice(&value.to_le_bytes());
         }
         REGISTERS_VERSION
+    }
+
+    fn private_flags(this: &Self) -> u32 {
+        if this.settings.is_classic() {
+            CLASSIC_RINGS
+        } else {
+            0
+        }
+    }
+
+    fn set_private_flags(
+        this: &Self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        flags: u32,
+    ) -> Result {
+        this.choose_mode(cx, up, flags & CLASSIC_RINGS != 0)
+    }
+
+    fn ring_parameters(
+        this: &Self,
+        _cx: &mut Locked<'_, Self>,
+        _up: Option<&Up>,
+    ) -> RingParameters {
+        this.settings.rings()
+    }
+
+    fn set_ring_parameters(
+        this: &Self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        rx: u32,
+        tx: u32,
+    ) -> Result {
+        this.choose_rings(cx, up, rx, tx)
+    }
+
+    fn rx_copybreak(this: &Self) -> u32 {
+        this.settings.copybreak()
+    }
+
+    fn set_rx_copybreak(
+        this: &Self,
+        _cx: &mut Locked<'_, Self>,
+        _up: Option<&Up>,
+        bytes: u32,
+    ) -> Result {
+        this.settings.set_copybreak(bytes)
     }
 
     fn eeprom_len(this: &Self) -> usize {

@@ -20,7 +20,8 @@ use super::{
     mdio, mii,
     regs::{
         self,
-        EepromMode, //
+        EepromMode,
+        Loopback, //
     },
     rx_filter::Filter,
 };
@@ -106,12 +107,33 @@ pub(crate) struct Hw<'bound> {
     transceiver: Transceiver,
 }
 
-/// Where the chip finds what it works with; addresses on the bus.
-pub(crate) struct Memory {
-    /// The receive ring.
-    pub(crate) ring: u32,
-    /// The frames of the four slots.
-    pub(crate) slots: [u32; 4],
+/// Where the chip finds what it works with, and so the mode that it works in; addresses on the bus.
+pub(crate) enum Memory {
+    /// The classic mode.
+    Classic {
+        /// The receive ring.
+        ring: u32,
+        /// The frames of the four slots.
+        slots: [u32; 4],
+    },
+    /// The C+ mode.
+    CPlus {
+        /// The receive descriptors.
+        receive: u64,
+        /// The transmit descriptors.
+        transmit: u64,
+        /// What is done to frames on their way.
+        offloads: Offloads,
+    },
+}
+
+/// What a chip in the C+ mode does to received frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offloads {
+    /// Takes the VLAN tag off.
+    pub(crate) vlan: bool,
+    /// Checks the checksum.
+    pub(crate) checksum: bool,
 }
 
 impl<'bound> Hw<'bound> {
@@ -324,20 +346,25 @@ impl<'bound> Hw<'bound> {
     }
 
     /// Resets and starts the chip; its interrupt stays masked.
-    ///
-    /// The C+ mode is entered by a write to a register at 0xe0 and left by a reset; nothing here
-    /// writes there, so each chip runs in the classic mode.
-    pub(crate) fn start(&self, memory: &Memory, mac: &[u8; 6], filter: Filter) -> Result {
+    pub(crate) fn start(
+        &self,
+        memory: &Memory,
+        mac: &[u8; 6],
+        filter: Filter,
+        loopback: Loopback,
+    ) -> Result {
         set_clock(&self.bar, true);
         self.reset()?;
         self.set_power();
         self.set_mac(mac);
 
-        self.bar.write_reg(regs::RBSTART::from(memory.ring));
-        for (i, &address) in memory.slots.iter().enumerate() {
-            if let Some(location) = regs::TSA::try_at(i) {
-                self.bar.write(location, regs::TSA::from(address));
-            }
+        match *memory {
+            Memory::Classic { ring, slots } => self.set_classic(ring, slots),
+            Memory::CPlus {
+                receive,
+                transmit,
+                offloads,
+            } => self.set_cplus(receive, transmit, offloads),
         }
         self.bar.write_reg(regs::MPC::zeroed());
         // No interrupt in the middle of a frame.
@@ -347,7 +374,8 @@ impl<'bound> Hw<'bound> {
         // The configurations take effect only in a chip whose receiver and transmitter run.
         self.bar
             .write_reg(regs::CR::zeroed().with_receive(true).with_transmit(true));
-        self.bar.write_reg(regs::TCR::standard());
+        self.bar
+            .write_reg(regs::TCR::standard().with_loopback(loopback));
         self.open_receiver(filter);
 
         let cr = self.bar.read(regs::CR);
@@ -355,6 +383,53 @@ impl<'bound> Hw<'bound> {
             return Err(EIO);
         }
         Ok(())
+    }
+
+    /// The chip is in the classic mode after a reset, unless the C+ mode is entered.
+    fn set_classic(&self, ring: u32, slots: [u32; 4]) {
+        self.bar.write_reg(regs::RBSTART::from(ring));
+        for (i, &address) in slots.iter().enumerate() {
+            if let Some(location) = regs::TSA::try_at(i) {
+                self.bar.write(location, regs::TSA::from(address));
+            }
+        }
+    }
+
+    /// Enters the C+ mode. In it the registers of the addresses have another meaning, so it is entered
+    /// first. A receiver or transmitter that starts begins with the first descriptor.
+    fn set_cplus(&self, receive: u64, transmit: u64, offloads: Offloads) {
+        self.set_offloads(offloads);
+        // CAST: Both words of the address.
+        let words = |address: u64| [address as u32, (address >> 32) as u32];
+        for (i, word) in words(receive).into_iter().enumerate() {
+            if let Some(location) = regs::RDSAR::try_at(i) {
+                self.bar.write(location, regs::RDSAR::from(word));
+            }
+        }
+        for (i, word) in words(transmit).into_iter().enumerate() {
+            if let Some(location) = regs::TNPDS::try_at(i) {
+                self.bar.write(location, regs::TNPDS::from(word));
+            }
+            if let Some(location) = regs::THPDS::try_at(i) {
+                self.bar.write(location, regs::THPDS::zeroed());
+            }
+        }
+        self.bar
+            .write_reg(regs::ETTHR::zeroed().with_const_threshold::<8>());
+    }
+
+    /// Sets what a chip in the C+ mode does to received frames; one that is not enters it. It holds for
+    /// the frames that come after.
+    pub(crate) fn set_offloads(&self, offloads: Offloads) {
+        self.bar.write_reg(
+            regs::CPCR::zeroed()
+                .with_receive_vlan(offloads.vlan)
+                .with_receive_checksum(offloads.checksum)
+                .with_dual_address(size_of::<usize>() > 4)
+                .with_read_multiple(true)
+                .with_receive(true)
+                .with_transmit(true),
+        );
     }
 
     /// How the chip is that was started.
@@ -369,8 +444,8 @@ impl<'bound> Hw<'bound> {
         }
     }
 
-    /// Sets the filter of a receiver that runs. The ring is empty afterwards.
-    fn open_receiver(&self, filter: Filter) {
+    /// Sets the filter of a receiver that runs. In the classic mode the ring is empty afterwards.
+    pub(crate) fn open_receiver(&self, filter: Filter) {
         self.set_table(filter);
         self.bar.write_reg(
             regs::RCR::closed()

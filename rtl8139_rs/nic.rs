@@ -9,33 +9,37 @@
 
 use super::{
     counters::Counters,
-    eeprom,
+    descriptor, eeprom,
     gate::{
         Source,
         Up, //
     },
     hw::{
         Hw,
-        Memory,
         Transceiver, //
     },
     intr_mask::bits,
-    mdio,
-    mii,
+    mdio, mii,
     missed::Missed,
+    path::{
+        self,
+        Rx,
+        Tx, //
+    },
     recovery::{
         BUS_ERROR,
         GONE,
         RESET, //
     },
     regs,
-    rx::Rx,
     rx_filter::{
         self,
         Filter, //
     },
-    tx::Tx,
-    tx_slots, //
+    settings::{
+        self,
+        Settings, //
+    },
 };
 use crate::{
     ext::{
@@ -45,7 +49,6 @@ use crate::{
     net::{
         driver::{
             self,
-            Config,
             Events,
             Features,
             Interrupt,
@@ -65,6 +68,7 @@ use crate::{
             Poll,
             Verdict, //
         },
+        offload::Outgoing,
         queue::{
             TxQueue,
             Xmit, //
@@ -107,15 +111,6 @@ const LINK_POLL_MS: u32 = 3000;
 /// A chip that has a wrong idea of how far the ring was read receives nothing and says nothing.
 const CARE_MS: u32 = 8000;
 
-/// The Ethernet header with one VLAN tag, in bytes.
-const HEADER_LEN: u32 = 18;
-
-/// The frame check sequence, in bytes.
-const FCS_LEN: u32 = 4;
-
-/// For how long a frame may stay in its slot, in milliseconds.
-const WATCHDOG_MS: u32 = 6000;
-
 /// The count of missed frames, and whether the register may be read.
 struct MissedFrames {
     count: Missed,
@@ -136,12 +131,17 @@ pub(crate) struct Nic<'bound> {
     pub(crate) received: Traffic<Receive>,
     /// Frames given to the chip.
     pub(crate) sent: Traffic<Transmit>,
+    /// Packets of those that the chip was to cut into segments, and the segments.
+    pub(crate) cut: Traffic<Transmit>,
+    pub(crate) segments: Traffic<Transmit>,
     /// What else is counted.
     pub(crate) counters: Counters,
     #[pin]
     missed: SpinLockIrq<MissedFrames>,
     /// The link is in half duplex, where frames collide.
     pub(crate) half_duplex: Atomic<bool>,
+    /// What the user has chosen.
+    pub(crate) settings: Settings,
     /// What `ethtool` shows of the EEPROM: a chip that runs cannot be asked.
     #[pin]
     pub(crate) eeprom: Mutex<Option<eeprom::Contents>>,
@@ -161,43 +161,27 @@ impl<'bound> Nic<'bound> {
         irq: irq::Line<'bound>,
         enabled: Enabled<'bound>,
     ) -> impl PinInit<Self, Error> + 'bound {
+        let settings = Settings::new(hw.chip.has_descriptors);
         let contents = hw.read_eeprom();
         try_pin_init!(Self {
             hw,
             irq,
             received: Traffic::new(),
             sent: Traffic::new(),
+            cut: Traffic::new(),
+            segments: Traffic::new(),
             counters: Counters::new(),
             missed <- new_spinlock_irq!(MissedFrames {
                 count: Missed::default(),
                 running: false,
             }),
             half_duplex: Atomic::new(false),
+            settings,
             eeprom <- new_mutex!(contents),
             wake: Atomic::new(Wake::none().bits()),
             messages: Atomic::new(MESSAGES_DRIVER | MESSAGES_PROBE | MESSAGES_LINK),
             enabled,
         }? Error)
-    }
-
-    /// What the interface is set up with.
-    ///
-    /// Checksums are computed when a frame is copied into its slot, so the chip can be said to do
-    /// that, and to send frames in pieces and from high memory.
-    pub(crate) fn config(mac: Option<[u8; 6]>) -> Config {
-        const SOFTWARE: Features = Features::SG.with(Features::HW_CSUM);
-        const ALWAYS: Features = SOFTWARE.with(Features::HIGHDMA);
-        // CAST: The length is below 2^16.
-        const MAX_MTU: u32 = tx_slots::MAX_FRAME_LEN as u32 - HEADER_LEN - FCS_LEN;
-
-        Config::new(mac)
-            .mtu(68, MAX_MTU)
-            .watchdog_ms(WATCHDOG_MS)
-            .features(
-                ALWAYS,
-                SOFTWARE.with(Features::RXALL).with(Features::RXFCS),
-                ALWAYS,
-            )
     }
 
     /// The device on the bus.
@@ -315,10 +299,10 @@ impl<'bound> Nic<'bound> {
 }
 
 #[vtable]
-impl driver::Operations for Nic<'_> {
+impl<'bound> driver::Operations for Nic<'bound> {
     type Up = Up;
-    type Rx = Rx;
-    type Tx = Tx;
+    type Rx = Rx<'bound>;
+    type Tx = Tx<'bound>;
     type Ethtool = Self;
 
     fn irq(&self) -> Option<&irq::Line<'_>> {
@@ -342,8 +326,12 @@ impl driver::Operations for Nic<'_> {
         );
     }
 
-    fn open(&self, cx: &mut Locked<'_, Self>) -> Result<Parts<impl PinInit<Up, Error>, Rx, Tx>> {
+    fn open(
+        &self,
+        cx: &mut Locked<'_, Self>,
+    ) -> Result<Parts<impl PinInit<Up, Error>, Rx<'bound>, Tx<'bound>>> {
         let errors = cx.dev().features().contains(Features::RXALL);
+        let (rx, tx) = path::open(self, cx, cx.dev().mtu())?;
         Ok(Parts {
             up: Up::new(
                 Filter {
@@ -352,28 +340,24 @@ impl driver::Operations for Nic<'_> {
                 },
                 self.hw.polls_link(),
             ),
-            rx: Rx::new(self.pdev().as_ref())?,
-            tx: Tx::new(self.pdev().as_ref())?,
+            rx,
+            tx,
         })
     }
 
     fn start(&self, quiet: Quiet<'_, Self>) -> Result {
         let Quiet { dev, up, rx, tx } = quiet;
-        let memory = Memory {
-            ring: rx.address()?,
-            slots: tx.addresses()?,
-        };
+        let memory = path::place(dev, rx, tx)?;
         let filter = up.filter();
+        let loopback = self.settings.loopback();
         // Nobody has looked after it while the interface was down.
         self.restore_place();
-        rx.clear();
-        if let Err(error) = self.hw.start(&memory, &dev.mac(), filter) {
+        if let Err(error) = self.hw.start(&memory, &dev.mac(), filter, loopback) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
             self.hw.halt();
             return Err(error);
         }
-        rx.restart(filter);
-        tx.restart();
+        path::follow(rx, tx, filter);
 
         let mut missed = self.missed.lock();
         missed.count.restart();
@@ -390,9 +374,9 @@ impl driver::Operations for Nic<'_> {
         missed.running = false;
         drop(missed);
 
-        quiet.tx.abandon(self);
+        path::before_halt(self, quiet.tx);
         let end = self.hw.halt();
-        quiet.rx.abandon(self, end);
+        path::after_halt(self, quiet.rx, quiet.tx, end);
     }
 
     fn mask(&self, up: &Up) {
@@ -427,7 +411,7 @@ impl driver::Operations for Nic<'_> {
         irq::Return::Handled
     }
 
-    fn poll(&self, up: &Up, rx: &mut Rx, napi: &mut Poll<'_, Self>) -> Verdict {
+    fn poll(&self, up: &Up, rx: &mut Rx<'bound>, napi: &mut Poll<'_, Self>) -> Verdict {
         let notes = up.take_notes();
         if notes.gone {
             napi.schedule_work(GONE);
@@ -455,20 +439,26 @@ impl driver::Operations for Nic<'_> {
             napi.schedule_work(BUS_ERROR);
         }
         if let Some(filter) = notes.filter {
-            self.apply_filter(rx, filter);
+            path::set_filter(self, rx, filter);
         }
         if notes.concerns_tx() {
-            napi.lock_tx(|tx, queue| self.reap(up, tx, queue));
+            napi.lock_tx(|tx, queue| path::reap(self, up, tx, queue));
         }
-        self.receive(rx, napi, &notes)
+        path::receive(self, rx, napi, &notes)
     }
 
-    fn start_xmit(&self, up: &Up, tx: &mut Tx, queue: &mut TxQueue<'_>, skb: SkBuff) -> Xmit {
-        self.send(up, tx, queue, skb)
+    fn start_xmit(
+        &self,
+        up: &Up,
+        tx: &mut Tx<'bound>,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit {
+        path::send(self, up, tx, queue, skb)
     }
 
-    fn netpoll(&self, up: &Up, tx: &mut Tx, queue: &mut TxQueue<'_>) {
-        self.reap(up, tx, queue);
+    fn netpoll(&self, up: &Up, tx: &mut Tx<'bound>, queue: &mut TxQueue<'_>) {
+        path::reap(self, up, tx, queue);
     }
 
     fn tick_ms(&self) -> u32 {
@@ -592,8 +582,44 @@ impl driver::Operations for Nic<'_> {
                 ..up.filter()
             });
             cx.dev().kick_napi(&cx.process());
+            if !self.settings.is_classic() {
+                self.hw.set_offloads(settings::offloads(features));
+            }
+        }
+        // It is in a register that sending uses, so it is set while nothing is sent.
+        if self.settings.set_loopback(features) && up.is_some() {
+            cx.restart()?;
         }
         Ok(())
+    }
+
+    fn fix_features(&self, features: Features) -> Features {
+        settings::fix_features(self.settings.is_classic(), features)
+    }
+
+    fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features {
+        if features.contains(Features::HW_CSUM) {
+            // The classic way: the driver computes the sums.
+            return features;
+        }
+        // The chip looks for the IPv4 header right behind the Ethernet header.
+        if frame.is_tagged_in_band(features) {
+            return features.without(Features::COMPUTING);
+        }
+        match frame.segment_size() {
+            Some(size) if size.get() > descriptor::MAX_SEGMENT => {
+                features.without(Features::SEGMENTS)
+            }
+            _ => features,
+        }
+    }
+
+    fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>, mtu: u32) -> Result {
+        if up.is_none() || self.settings.is_classic() {
+            return Ok(());
+        }
+        // The buffers may be too short.
+        self.replace_rings(cx, mtu)
     }
 
     fn stats64(&self, stats: &mut Stats64) {
@@ -606,12 +632,18 @@ impl driver::Operations for Nic<'_> {
     fn queue_stats(&self) -> QueueStats {
         let (rx_packets, rx_bytes) = self.received.get();
         let (tx_packets, tx_bytes) = self.sent.get();
+        let (tx_cut_packets, tx_cut_bytes) = self.cut.get();
+        let (tx_segments, tx_segment_bytes) = self.segments.get();
         QueueStats {
             rx_packets,
             rx_bytes,
             rx_alloc_fail: self.counters.rx_dropped.get(),
             tx_packets,
             tx_bytes,
+            tx_cut_packets,
+            tx_cut_bytes,
+            tx_segments,
+            tx_segment_bytes,
         }
     }
 }

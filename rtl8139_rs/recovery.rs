@@ -13,7 +13,10 @@ use super::{
     gate::Up,
     hw::Health,
     nic::Nic,
-    rx::Rx, //
+    path::{
+        self,
+        Rx, //
+    },
 };
 use crate::{
     net::{
@@ -101,7 +104,7 @@ impl Nic<'_> {
 
     /// Looks after the card, in the poll. Returns whether it is well; what is to be done if it is not is
     /// scheduled, and nothing else may be read of it until then.
-    pub(crate) fn is_well(&self, up: &Up, rx: &mut Rx, napi: &Poll<'_, Self>) -> bool {
+    pub(crate) fn is_well(&self, up: &Up, rx: &mut Rx<'_>, napi: &Poll<'_, Self>) -> bool {
         // What else is read of a chip that does not answer is no truth: a position in the ring, say.
         // And one that was reset knows no address of memory, so it must not be made to receive.
         match self.health() {
@@ -110,7 +113,7 @@ impl Nic<'_> {
                 true
             }
             Health::Stopped => {
-                rx.distrust();
+                path::distrust(rx);
                 napi.schedule_work(RESET);
                 false
             }

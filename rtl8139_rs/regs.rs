@@ -16,6 +16,10 @@
 //! | MPC | frames missed (*missed packet counter*) |
 //! | 9346CR | the wires of the EEPROM, and the lock of the configuration registers |
 //! | MSR | state of the medium |
+//! | CPCR | command of the C+ mode |
+//! | TNPDS, THPDS, RDSAR | C+: addresses of the descriptors |
+//! | TPPOLL | C+: there are frames to send |
+//! | ETTHR | C+: transmit threshold |
 //! | BMCR to ANER | the transceiver's registers, IEEE 802.3 clause 22 |
 //!
 //! A chip accepts an access only of the width that is given here. Each access costs an exit to the
@@ -70,6 +74,16 @@ register! {
         31:0 address;
     }
 
+    /// In the C+ mode: address of the transmit descriptors, low word and high word.
+    pub(crate) TNPDS(u32)[2] @ 0x20 {
+        31:0 address;
+    }
+
+    /// In the C+ mode: address of the transmit descriptors of high priority, which are not used.
+    pub(crate) THPDS(u32)[2] @ 0x28 {
+        31:0 address;
+    }
+
     /// Address of the receive ring.
     pub(crate) RBSTART(u32) @ 0x30 {
         31:0 address;
@@ -111,6 +125,8 @@ register! {
     pub(crate) TCR(u32) @ 0x40 {
         /// Gap between frames; 3 is what IEEE 802.3 asks for.
         25:24 gap;
+        /// What is sent is received instead: 3; 0 otherwise.
+        18:17 loopback => Loopback;
         /// Most bytes in one transfer on the bus: 16 to the power of two of this.
         10:8 burst;
         /// The chip tries 16 times more often than 16 for each of these.
@@ -254,6 +270,67 @@ register! {
         5:5 multicast => bool;
         /// Wakes by a frame for the station.
         4:4 unicast => bool;
+    }
+
+    /// In the C+ mode: a write has the chip look at the transmit descriptors.
+    pub(crate) TPPOLL(u8) @ 0xd9 {
+        /// Those of normal priority.
+        6:6 normal => bool;
+    }
+
+    /// Command of the C+ mode, which begins with a write of this register and ends with a reset.
+    pub(crate) CPCR(u16) @ 0xe0 {
+        /// Takes the VLAN tag off received frames.
+        6:6 receive_vlan => bool;
+        /// Checks the checksums of received frames.
+        5:5 receive_checksum => bool;
+        /// Addresses have 64 bits (*dual address cycle*).
+        4:4 dual_address => bool;
+        /// Reads several cache lines at once (*memory read multiple*).
+        3:3 read_multiple => bool;
+        /// The receiver works with descriptors.
+        1:1 receive => bool;
+        /// The transmitter works with descriptors.
+        0:0 transmit => bool;
+    }
+
+    /// In the C+ mode: address of the receive descriptors, low word and high word.
+    pub(crate) RDSAR(u32)[2] @ 0xe4 {
+        31:0 address;
+    }
+
+    /// In the C+ mode: the chip begins to send with so many units of 32 bytes in its FIFO (*early
+    /// transmit threshold*).
+    pub(crate) ETTHR(u8) @ 0xec {
+        5:0 threshold;
+    }
+}
+
+/// Where the transmitter sends to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loopback {
+    /// To the wire.
+    Off,
+    /// To the receiver.
+    On,
+}
+
+impl From<Bounded<u32, 2>> for Loopback {
+    fn from(value: Bounded<u32, 2>) -> Self {
+        match value.get() {
+            3 => Self::On,
+            // The other two values have no meaning.
+            _ => Self::Off,
+        }
+    }
+}
+
+impl From<Loopback> for Bounded<u32, 2> {
+    fn from(loopback: Loopback) -> Self {
+        match loopback {
+            Loopback::Off => Self::new::<0>(),
+            Loopback::On => Self::new::<3>(),
+        }
     }
 }
 

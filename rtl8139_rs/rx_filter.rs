@@ -71,15 +71,6 @@ impl Filter {
     }
 }
 
-/// Whether a frame that begins with these two little-endian words is for a group, and not broadcast.
-///
-/// The chip's own answer, a bit in the header of the frame, depends on the filter that let the frame
-/// in.
-pub(crate) fn is_multicast(first: u32, second: u32) -> bool {
-    // The first byte of the wire is the lowest of the word, its lowest bit says *group*.
-    first & 1 != 0 && !(first == u32::MAX && second & 0xffff == 0xffff)
-}
-
 /// The number of the bit for a group: the upper six bits of `ether_crc()`.
 pub(crate) fn hash(address: &[u8; 6]) -> u32 {
     let mut crc = u32::MAX;

@@ -27,9 +27,9 @@ LANES = [
     (
         "Receive",
         [
-            ("world", "wire, RTL8139", None, "DMA into the ring, INTx"),
+            ("world", "wire, RTL8139", None, "DMA into a buffer, INTx"),
             ("driver", "interrupt", "rtl8139_rs/nic.rs", "interrupt()"),
-            ("driver", "NAPI poll", "rtl8139_rs/rx.rs", "receive()"),
+            ("driver", "NAPI poll", "rtl8139_rs/cplus_rx.rs", "receive()"),
             ("core", "napi_gro_receive()", None, "GRO, ptype lists"),
             ("family", "hook, filter, queue", "af_rpacket/hook.rs", "receive()"),
             ("family", "system call", "af_rpacket/recv.rs", "recvmsg()"),
@@ -42,8 +42,8 @@ LANES = [
             ("world", "a program", None, "sendmsg()"),
             ("family", "system call", "af_rpacket/send.rs", "sendmsg()"),
             ("core", "dev_queue_xmit()", None, "queueing discipline"),
-            ("driver", "transmit slot", "rtl8139_rs/tx.rs", "send()"),
-            ("world", "RTL8139, wire", None, "DMA, TSD doorbell"),
+            ("driver", "transmit ring", "rtl8139_rs/cplus_tx.rs", "send()"),
+            ("world", "RTL8139, wire", None, "doorbell, DMA"),
         ],
     ),
 ]

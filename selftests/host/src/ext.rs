@@ -6,12 +6,45 @@
 pub(crate) mod claim;
 
 pub(crate) mod dma {
-    //! Checked access to coherent memory: as in the kernel, without pointers.
+    //! Checked access to coherent memory: as in the kernel, without pointers. And memory that is lent.
 
     use kernel::{
-        dma::Coherent,
+        device::{
+            Bound,
+            Device, //
+        },
+        dma::{
+            Coherent,
+            Loan, //
+        },
         prelude::*, //
     };
+    use std::marker::PhantomData;
+
+    /// A piece of a packet that the device may read until this is dropped.
+    pub(crate) struct Mapping<'bound> {
+        loan: Loan,
+        _dev: PhantomData<&'bound Device<Bound>>,
+    }
+
+    impl<'bound> Mapping<'bound> {
+        /// Not in the kernel, where memory itself is mapped: lends a copy, since a packet that is lent
+        /// does not change.
+        pub(crate) fn of_bytes(dev: &'bound Device<Bound>, bytes: &[u8]) -> Result<Self> {
+            Ok(Self {
+                loan: dev.bus().map(bytes.to_vec())?,
+                _dev: PhantomData,
+            })
+        }
+
+        pub(crate) fn address(&self) -> u64 {
+            self.loan.address()
+        }
+
+        pub(crate) fn len(&self) -> u32 {
+            self.loan.size() as u32
+        }
+    }
 
     pub(crate) fn read_u32(buffer: &Coherent<[u8]>, offset: usize) -> Result<u32> {
         if offset % 4 != 0 {

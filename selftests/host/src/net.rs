@@ -12,6 +12,8 @@ pub(crate) mod ethtool;
 #[path = "../../../net/flow.rs"]
 pub(crate) mod flow;
 pub(crate) mod napi;
+pub(crate) mod offload;
+pub(crate) mod page_pool;
 pub(crate) mod queue;
 pub(crate) mod skbuff;
 #[path = "../../../net/stats.rs"]

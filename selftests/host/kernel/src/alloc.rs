@@ -9,12 +9,30 @@ use std::ops::{
 };
 
 thread_local! {
-    static EXHAUSTED: Cell<bool> = const { Cell::new(false) };
+    /// How many allocations of this thread succeed yet.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// Makes each allocation of this thread fail, or succeed again.
 pub fn exhaust(exhausted: bool) {
-    EXHAUSTED.set(exhausted);
+    LEFT.set(exhausted.then_some(0));
+}
+
+/// Lets so many allocations of this thread succeed yet, and then each fail.
+pub fn exhaust_after(allocations: usize) {
+    LEFT.set(Some(allocations));
+}
+
+/// Not in the kernel: an allocation by what stands for C code.
+pub fn allocate() -> Result<(), AllocError> {
+    match LEFT.get() {
+        None => Ok(()),
+        Some(0) => Err(AllocError),
+        Some(left) => {
+            LEFT.set(Some(left - 1));
+            Ok(())
+        }
+    }
 }
 
 /// An allocation failed.
@@ -35,9 +53,7 @@ pub struct KBox<T>(Box<T>);
 impl<T> KBox<T> {
     /// Moves `value` to new memory.
     pub fn new(value: T, _flags: Flags) -> Result<Self, AllocError> {
-        if EXHAUSTED.get() {
-            return Err(AllocError);
-        }
+        allocate()?;
         Ok(Self(Box::new(value)))
     }
 }
@@ -56,6 +72,55 @@ impl<T> DerefMut for KBox<T> {
     }
 }
 
-pub(crate) fn is_exhausted() -> bool {
-    EXHAUSTED.get()
+/// Values in memory of `kmalloc()`, in a row.
+#[derive(Debug)]
+pub struct KVec<T>(Vec<T>);
+
+impl<T> KVec<T> {
+    /// Room for `capacity` values.
+    pub fn with_capacity(capacity: usize, _flags: Flags) -> Result<Self, AllocError> {
+        allocate()?;
+        Ok(Self(Vec::with_capacity(capacity)))
+    }
+
+    /// Appends a value.
+    pub fn push(&mut self, value: T, _flags: Flags) -> Result<(), AllocError> {
+        if self.0.len() == self.0.capacity() {
+            allocate()?;
+        }
+        self.0.push(value);
+        Ok(())
+    }
+}
+
+impl<T> Deref for KVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for KVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+}
+
+impl<'a, T> IntoIterator for &'a KVec<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a mut KVec<T> {
+    type Item = &'a mut T;
+    type IntoIter = std::slice::IterMut<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter_mut()
+    }
 }

@@ -22,7 +22,8 @@ impl<C> Device<C> {
         }
     }
 
-    pub(crate) fn bus(&self) -> &Bus {
+    /// Not in the kernel: the bus that its memory is on.
+    pub fn bus(&self) -> &Bus {
         &self.bus
     }
 }

@@ -19,6 +19,12 @@ impl From<core::num::TryFromIntError> for Error {
     }
 }
 
+impl From<crate::alloc::AllocError> for Error {
+    fn from(_: crate::alloc::AllocError) -> Self {
+        code::ENOMEM
+    }
+}
+
 /// A result with an error of the kernel.
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 

@@ -28,6 +28,7 @@ pub mod prelude {
 
     pub use crate::alloc::{
         KBox,
+        KVec,
         GFP_KERNEL, //
     };
     pub use crate::error::{

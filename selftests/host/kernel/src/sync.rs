@@ -74,6 +74,38 @@ pub fn smp_mb() {
     fence::fence(imp::atomic::Ordering::SeqCst);
 }
 
+pub mod barrier {
+    //! Barriers between the driver and a device.
+
+    use super::{
+        fence,
+        imp::atomic::Ordering, //
+    };
+
+    /// Between reads.
+    pub struct Read;
+    /// Between writes.
+    pub struct Write;
+
+    /// What a barrier orders.
+    pub trait Kind {
+        const IMP: Ordering;
+    }
+
+    impl Kind for Read {
+        const IMP: Ordering = Ordering::Acquire;
+    }
+
+    impl Kind for Write {
+        const IMP: Ordering = Ordering::Release;
+    }
+
+    /// Orders accesses to memory that a device reads and writes.
+    pub fn dma_mb<K: Kind>(_: K) {
+        fence::fence(K::IMP);
+    }
+}
+
 pub(crate) mod fence {
     //! What an access to a register orders.
 

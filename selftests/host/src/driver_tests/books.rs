@@ -3,7 +3,7 @@
 //! All of the driver on a chip that has lost its way: no old frame is delivered, and whatever is lost is in
 //! a counter.
 
-use crate::driver::nic::Nic;
+use crate::driver::settings;
 use crate::model::chip::{
     Ending,
     Fate,
@@ -322,9 +322,10 @@ fn the_largest_mtu_fills_a_slot() {
     const HEADER: usize = 14;
     const TAG: usize = 4;
     const CHECK: usize = 4;
-    let mtu = Nic::config(None).max_mtu as usize;
     let hardware = Hardware::new(Kind::Silicon);
     let mut machine = proven(&hardware);
+    let chip = machine.dev.private().hw.chip;
+    let mtu = settings::config(None, chip.has_descriptors).max_mtu as usize;
     let before = machine.taken();
     assert!(machine.stack_sends(HEADER + TAG + mtu + CHECK));
     assert_eq!(machine.taken(), (before.0 + 1, before.1));

@@ -14,7 +14,8 @@ use crate::driver::tx_slots::SLOTS;
 use crate::model::chip::{
     Ending,
     Fate,
-    Kind, //
+    Kind,
+    CHIPS, //
 };
 use crate::model::config::{
     MASTER,
@@ -33,12 +34,18 @@ use kernel::{
 };
 use proptest::prelude::*;
 
+/// In the first word of a receive descriptor: all of a frame.
+const WHOLE: u32 = 3 << 28;
+/// The frame is damaged.
+const DAMAGED: u32 = 1 << 20;
+
 /// Lies about anything but the ring.
 fn lie_beside_the_ring() -> impl Strategy<Value = Lie> {
     let ending = prop_oneof![
         Just(Ending::Underrun),
         Just(Ending::Aborted),
-        Just(Ending::Late), //
+        Just(Ending::Late),
+        Just(Ending::NoLink), //
     ];
     prop_oneof![
         ending.prop_map(Lie::Ending),
@@ -64,6 +71,10 @@ fn lie_beside_the_ring() -> impl Strategy<Value = Lie> {
         // No length that a frame has.
         prop_oneof![0u16..8, 1797u16..].prop_map(|stored| Lie::Header(1, stored)),
         (any::<u16>(), 64u16..1500).prop_map(|(status, stored)| Lie::Header(status & !1, stored)),
+        // No length that a buffer has room for, a damaged frame, a part of one.
+        prop_oneof![0u32..18, 3525u32..0x2000].prop_map(|len| Lie::Status(WHOLE | len)),
+        any::<u32>().prop_map(|word| Lie::Status(word | WHOLE | DAMAGED)),
+        any::<u32>().prop_map(|word| Lie::Status(word & !(1 << 28))),
     ]
 }
 
@@ -75,6 +86,8 @@ fn any_lie() -> impl Strategy<Value = Lie> {
         2 => any::<u16>().prop_map(Lie::Tsad),
         1 => (any::<u16>(), any::<u16>()).prop_map(|(status, stored)| Lie::Header(status, stored)),
         1 => (8u16..1797).prop_map(|stored| Lie::Header(1, stored)),
+        2 => any::<u32>().prop_map(Lie::Status),
+        1 => (0u32..0x2000).prop_map(|len| Lie::Status(WHOLE | len)),
     ]
 }
 
@@ -154,9 +167,9 @@ proptest! {
     #[test]
     fn no_lie_beside_the_ring_makes_a_false_frame(
         steps in proptest::collection::vec(any_step(lie_beside_the_ring()), 1..120),
-        kind in prop_oneof![Just(Kind::Silicon), Just(Kind::Qemu)],
+        (kind, model) in proptest::sample::select(&CHIPS[..]),
     ) {
-        let hardware = Hardware::new(kind);
+        let hardware = Hardware::of(kind, model);
         let mut machine = Machine::up(&hardware);
         for step in steps {
             take(&mut machine, step);
@@ -170,9 +183,9 @@ proptest! {
     #[test]
     fn no_lie_leads_astray(
         steps in proptest::collection::vec(any_step(any_lie()), 1..120),
-        kind in prop_oneof![Just(Kind::Silicon), Just(Kind::Qemu)],
+        (kind, model) in proptest::sample::select(&CHIPS[..]),
     ) {
-        let hardware = Hardware::new(kind);
+        let hardware = Hardware::of(kind, model);
         let mut machine = Machine::up(&hardware);
         machine.gullible = true;
         for step in steps {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use crate::driver::rx_filter::{hash, is_multicast, Filter};
+use crate::driver::rx_filter::{hash, Filter};
 use proptest::prelude::*;
 
 /// CRC-32 of IEEE 802.3 in its usual, reflected form; the hash is defined by the other one.
@@ -22,24 +22,6 @@ fn hashes_known_groups() {
         ([0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 63),
     ] {
         assert_eq!(hash(&address), bit);
-    }
-}
-
-#[test]
-fn multicast_is_neither_unicast_nor_broadcast() {
-    for (bytes, wanted) in [
-        ([0x52, 0x54, 0, 0, 0, 1, 0, 0], false),
-        ([0x01, 0x00, 0x5e, 0, 0, 1, 0, 0], true),
-        ([0x33, 0x33, 0, 0, 0, 1, 0, 0], true),
-        ([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54], false),
-        ([0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff], true),
-    ] {
-        let [a, b, c, d, e, f, g, h] = bytes;
-        let words = (
-            u32::from_le_bytes([a, b, c, d]),
-            u32::from_le_bytes([e, f, g, h]),
-        );
-        assert_eq!(is_multicast(words.0, words.1), wanted, "{bytes:x?}");
     }
 }
 

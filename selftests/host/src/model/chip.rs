@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The RTL8139 in its classic mode, as the driver sees it from the bus.
+//! The RTL8139, as the driver sees it from the bus.
 //!
-//! The receiver copies frames with header and check sequence into the ring, the transmitter takes the
-//! slots in turn. What the two kinds of chips do differently is [`Kind`]. Whatever no driver may do is
-//! noted as a violation.
+//! There are two models of it: [`Model`]. In the classic mode, which both have, the receiver copies frames
+//! with header and check sequence into the ring, and the transmitter takes the slots in turn: [`classic`].
+//! In the C+ mode both work through descriptors: [`descriptors`]. What chips of two makers do differently is
+//! [`Kind`]. Whatever no driver may do is noted as a violation.
 //!
 //! The chip tells the truth unless [`Chip::lies`] say otherwise.
 
@@ -17,7 +18,7 @@ use crate::driver::{
     rx_filter::hash,
     rx_ring::RING_LEN, //
 };
-use crate::net::skbuff::take_stamp;
+use crate::net::skbuff::take_stamps;
 use kernel::{
     dma::Bus,
     io::Registers,
@@ -29,7 +30,11 @@ use std::sync::{
     MutexGuard, //
 };
 
+mod classic;
+mod descriptors;
 mod registers;
+
+pub(crate) use self::descriptors::tagged;
 
 const RING: usize = RING_LEN as usize;
 
@@ -74,6 +79,36 @@ pub(crate) enum Kind {
     Qemu,
 }
 
+/// Which chip it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Model {
+    /// An RTL8139C, which has the classic mode alone.
+    C,
+    /// An RTL8139C+.
+    CPlus,
+}
+
+impl Model {
+    /// The version in the transmit configuration.
+    fn version(self) -> u32 {
+        match self {
+            Self::C => 0x7400_0000,
+            Self::CPlus => 0x7480_0000,
+        }
+    }
+}
+
+/// All models.
+pub(crate) const MODELS: [Model; 2] = [Model::C, Model::CPlus];
+
+/// All chips that there are.
+pub(crate) const CHIPS: [(Kind, Model); 4] = [
+    (Kind::Silicon, Model::C),
+    (Kind::Qemu, Model::C),
+    (Kind::Silicon, Model::CPlus),
+    (Kind::Qemu, Model::CPlus),
+];
+
 /// How the transmission of a frame ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -84,12 +119,14 @@ pub(crate) enum Ending {
     Aborted,
     /// Sent, with a collision that came too late.
     Late,
+    /// Given up because there is no link.
+    NoLink,
 }
 
 /// What became of a frame that came over the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is in the ring.
+    /// It is in the ring, or in buffers.
     Stored,
     /// There was no room.
     Missed,
@@ -99,6 +136,7 @@ pub(crate) enum Fate {
 
 pub(crate) struct Chip {
     kind: Kind,
+    model: Model,
     bus: Bus,
     place: Config,
     pub(crate) lies: Lies,
@@ -138,8 +176,11 @@ pub(crate) struct Chip {
     hides: bool,
     /// Something was written while the card did not answer, and it was not reset since.
     missed_a_write: bool,
+    cplus: descriptors::State,
     /// What was sent.
     pub(crate) wire: Vec<Vec<u8>>,
+    /// What the chip was to compute for each of those, as the command says; nothing in the classic mode.
+    pub(crate) work: Vec<u32>,
     /// How many registers were accessed.
     pub(crate) accesses: usize,
     /// What no driver may do, and this one did.
@@ -147,7 +188,9 @@ pub(crate) struct Chip {
 }
 
 impl Chip {
-    fn new(kind: Kind, bus: Bus, place: Config) -> Self {
+    fn new(kind: Kind, model: Model, bus: Bus, place: Config) -> Self {
+        // Those of a chip that was there before.
+        take_stamps();
         let words = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
         let mut rom = [0u16; 10];
         rom[0] = 0x8129;
@@ -157,6 +200,7 @@ impl Chip {
         let eeprom = Memory::new(6, &rom);
         Self {
             kind,
+            model,
             bus,
             place,
             lies: Lies::default(),
@@ -174,8 +218,7 @@ impl Chip {
             imr: 0,
             isr: 0,
             shown: 0,
-            // An RTL8139C.
-            tcr: 0x7400_0000,
+            tcr: model.version(),
             rcr: 0,
             mpc: 0,
             cr9346: 0,
@@ -195,7 +238,9 @@ impl Chip {
             in_progress: None,
             hides: false,
             missed_a_write: false,
+            cplus: descriptors::State::default(),
             wire: Vec::new(),
+            work: Vec::new(),
             accesses: 0,
             violations: Vec::new(),
         }
@@ -315,23 +360,16 @@ impl Chip {
 
     /// What the EEPROM does not lose: everything else is as after power-on.
     pub(crate) fn power_on(&mut self) {
-        let fresh = Self::new(self.kind, self.bus.clone(), self.place.clone());
+        let fresh = Self::new(self.kind, self.model, self.bus.clone(), self.place.clone());
         let before = std::mem::replace(self, fresh);
         self.eeprom.words = before.eeprom.words;
         self.wire = before.wire;
+        self.work = before.work;
         self.accesses = before.accesses;
         self.violations = before.violations;
     }
 
     // ---- Receiver ----
-
-    fn begin_ring(&mut self) {
-        if !self.lies.stale_cbr {
-            self.cbr = 0;
-        }
-        self.read = self.cbr;
-        self.in_progress = None;
-    }
 
     fn lets_through(&self, frame: &[u8]) -> bool {
         let address: [u8; 6] = frame[..6].try_into().expect("a frame has an address");
@@ -359,59 +397,14 @@ impl Chip {
             self.report(bit::ISR_FIFO);
             return Fate::Missed;
         }
-        let total = (frame.len() + 8).next_multiple_of(4);
-        let room = (self.read + RING - self.cbr) % RING;
-        if room != 0 && total >= room {
-            self.mpc = (self.mpc + 1) & 0x00ff_ffff;
-            self.report(bit::ISR_OVERFLOW);
-            return Fate::Missed;
-        }
-        let stored = frame.len() as u16 + 4;
-        let truth = header(1, stored);
-        let shown = match self.lies.header.take() {
-            Some((status, stored)) => header(status, stored),
-            None => truth,
-        };
-        let at = self.rbstart + self.cbr as u32;
-        self.bus
-            .device_writes(at, &[&shown, frame, &crc(frame)].concat());
-        if self.lies.hangs {
-            self.lies.hangs = false;
-            self.in_progress = Some((at, truth));
-            self.bus.device_writes(at, &header(0, 0xfff0));
-        }
-        self.cbr = (self.cbr + total) % RING;
-        self.report(bit::ISR_RX_OK);
-        Fate::Stored
-    }
-
-    /// The frame that was in progress arrives.
-    pub(crate) fn finish_transfer(&mut self) {
-        if let Some((at, header)) = self.in_progress.take() {
-            self.bus.device_writes(at, &header);
+        if self.is_cplus() {
+            self.fill_buffers(frame)
+        } else {
+            self.fill_ring(frame)
         }
     }
 
     // ---- Transmitter ----
-
-    fn kick(&mut self, slot: usize, value: u32) {
-        if self.cr & bit::CR_TRANSMIT == 0 {
-            return;
-        }
-        if slot != self.next && !self.missed_a_write {
-            let next = self.next;
-            self.violation(format!("slot {slot} was sent, and {next} is the next"));
-        }
-        if self.queued.contains(&slot) {
-            self.violation(format!("slot {slot} was sent twice"));
-        }
-        self.tsd[slot] = value & 0x003f_1fff;
-        self.next = (slot + 1) % 4;
-        self.queued.push_back(slot);
-        if self.kind == Kind::Qemu {
-            self.send();
-        }
-    }
 
     /// Sends the next frame, if there is one. Returns whether it did.
     pub(crate) fn send(&mut self) -> bool {
@@ -419,51 +412,18 @@ impl Chip {
         if !able || self.stands || self.lies.silent || self.lies.gone {
             return false;
         }
-        let Some(slot) = self.queued.pop_front() else {
-            return false;
-        };
-        let len = (self.tsd[slot] & 0x1fff) as usize;
-        let frame = self.bus.device_reads(self.tsa[slot], len);
-        let ending = self.lies.ending.take().unwrap_or(Ending::Sent);
-        let status = match ending {
-            Ending::Sent => bit::TSD_OK,
-            Ending::Underrun => bit::TSD_OK | bit::TSD_UNDERRUN,
-            Ending::Late => bit::TSD_OK | bit::TSD_LATE | (1 << 24),
-            Ending::Aborted => bit::TSD_ABORTED | (0xf << 24),
-        };
-        self.tsd[slot] |= bit::TSD_OWN | bit::TSD_CARRIER_LOST | status;
-        if ending == Ending::Aborted {
-            self.stands = true;
-            self.report(bit::ISR_TX_ERR);
+        if self.is_cplus() {
+            self.send_descriptors()
         } else {
-            self.wire.push(frame);
-            self.report(bit::ISR_TX_OK);
+            self.send_slot()
         }
-        true
     }
 
-    /// Whether frames wait in the slots.
-    pub(crate) fn has_queued(&self) -> bool {
-        !self.queued.is_empty()
+    /// A frame was sent, after the chip has done this work.
+    fn put_on_the_wire(&mut self, frame: Vec<u8>, work: u32) {
+        self.wire.push(frame);
+        self.work.push(work);
     }
-
-    fn tsad(&self) -> u16 {
-        let bits = |first: u32, bit: u32| {
-            (0..4).fold(0u32, |word, slot| {
-                word | (u32::from(self.tsd[slot] & bit != 0) << (first + slot as u32))
-            })
-        };
-        let word = bits(0, bit::TSD_OWN)
-            | bits(4, bit::TSD_ABORTED)
-            | bits(8, bit::TSD_UNDERRUN)
-            | bits(12, bit::TSD_OK);
-        word as u16
-    }
-}
-
-fn header(status: u16, stored: u16) -> [u8; 4] {
-    let ([a, b], [c, d]) = (status.to_le_bytes(), stored.to_le_bytes());
-    [a, b, c, d]
 }
 
 /// The frame check sequence, in the order of the wire.
@@ -485,9 +445,9 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    pub(crate) fn new(kind: Kind, bus: Bus, place: Config) -> Self {
+    pub(crate) fn new(kind: Kind, model: Model, bus: Bus, place: Config) -> Self {
         Self {
-            chip: Mutex::new(Chip::new(kind, bus, place)),
+            chip: Mutex::new(Chip::new(kind, model, bus, place)),
             shared: false.into(),
             moment: SpinLockIrq::unlocked(()),
         }
@@ -511,6 +471,7 @@ impl Registers for Card {
     fn read(&self, offset: usize, width: usize) -> u32 {
         let mut chip = self.chip();
         chip.accesses += 1;
+        chip.finish_descriptor();
         if chip.lies.gone {
             return u32::MAX;
         }
@@ -527,8 +488,9 @@ impl Registers for Card {
     fn write(&self, offset: usize, width: usize, value: u32) {
         let mut chip = self.chip();
         chip.accesses += 1;
+        chip.finish_descriptor();
         // A program that waits for the time of the sending would wait for ever.
-        if TSD.contains(&offset) && !take_stamp() {
+        if TSD.contains(&offset) && !chip.is_cplus() && take_stamps() == 0 {
             chip.violation("a frame is sent without a time stamp".to_string());
         }
         if !chip.lies.gone && chip.place.has_memory() {

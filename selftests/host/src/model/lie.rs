@@ -18,6 +18,8 @@ pub(crate) enum Lie {
     StaleCbr,
     /// The next frame has a header with this status and length.
     Header(u16, u16),
+    /// The first word of the next receive descriptor is this one, beside OWN and EOR.
+    Status(u32),
     /// The next frame stays on its way from the FIFO.
     Hangs,
     /// The state of the slots is, for once, this one.
@@ -63,6 +65,7 @@ pub(crate) struct Lies {
     pub(super) cbr: Option<u16>,
     pub(super) stale_cbr: bool,
     pub(super) header: Option<(u16, u16)>,
+    pub(super) status: Option<u32>,
     pub(super) hangs: bool,
     pub(super) tsad: Option<u16>,
     pub(super) ending: Option<Ending>,
@@ -83,6 +86,7 @@ impl Chip {
             Lie::Cbr(cbr) => self.lies.cbr = Some(cbr),
             Lie::StaleCbr => self.lies.stale_cbr = true,
             Lie::Header(status, stored) => self.lies.header = Some((status, stored)),
+            Lie::Status(word) => self.lies.status = Some(word),
             Lie::Hangs => self.lies.hangs = true,
             Lie::Tsad(tsad) => self.lies.tsad = Some(tsad),
             Lie::Ending(ending) => self.lies.ending = Some(ending),

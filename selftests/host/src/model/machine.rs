@@ -7,9 +7,11 @@
 //! accessed, and ends the test when either has no bound.
 
 use super::chip::{
+    tagged,
     Card,
     Fate,
     Kind,
+    Model,
     MAC, //
 };
 use super::config::Config;
@@ -20,7 +22,8 @@ use crate::{
             Board,
             Hw, //
         },
-        nic::Nic, //
+        nic::Nic,
+        settings, //
     },
     ext::{
         irq,
@@ -28,8 +31,13 @@ use crate::{
     },
     net::{
         driver::Device,
+        napi::Received,
+        offload::Wishes,
         queue::Xmit,
-        skbuff::unexplained, //
+        skbuff::{
+            unexplained,
+            SkBuff, //
+        },
     },
 };
 use kernel::{
@@ -57,9 +65,13 @@ pub(crate) struct Hardware {
 
 impl Hardware {
     pub(crate) fn new(kind: Kind) -> Self {
+        Self::of(kind, Model::C)
+    }
+
+    pub(crate) fn of(kind: Kind, model: Model) -> Self {
         let (bus, config) = (Bus::new(), Config::new());
         Self {
-            card: Card::new(kind, bus.clone(), config.clone()),
+            card: Card::new(kind, model, bus.clone(), config.clone()),
             device: pci::Device::new(bus.clone(), Box::new(config.clone())),
             bus,
             config,
@@ -75,6 +87,11 @@ impl Hardware {
     pub(crate) fn pieces_of_memory(&self) -> usize {
         self.bus.pieces()
     }
+
+    /// The bus that the card is on.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
 }
 
 /// The machine.
@@ -88,8 +105,12 @@ pub(crate) struct Machine<'a> {
     missed: usize,
     /// The numbers of the frames that arrived.
     arrived: Vec<usize>,
+    /// All that the stack was given, as it was given.
+    pub(crate) packets: Vec<Received>,
     /// All frames that the stack has given to the driver.
     given: Vec<Vec<u8>>,
+    /// The stack has said that another frame comes right after the last.
+    promised: bool,
     /// What the driver said of them.
     queued: usize,
     refused: usize,
@@ -117,14 +138,17 @@ impl<'a> Machine<'a> {
     pub(crate) fn new(hardware: &'a Hardware) -> Result<Self> {
         let hw = Hw::new(pci::Bar::new(&hardware.card), Board::Rtl8139)?;
         let mac = hw.permanent_mac();
+        let config = settings::config(mac, hw.chip.has_descriptors);
         let nic = Nic::new(hw, irq::Line::new(), Enabled::new(&hardware.device)).make()?;
         Ok(Self {
             hardware,
-            dev: Device::new(nic, mac.unwrap_or([2, 0, 0, 0, 0, 9])),
+            dev: Device::new(nic, &config),
             sent: Vec::new(),
             stored: 0,
             missed: 0,
             arrived: Vec::new(),
+            packets: Vec::new(),
+            promised: false,
             given: Vec::new(),
             queued: 0,
             refused: 0,
@@ -165,6 +189,16 @@ impl<'a> Machine<'a> {
         fate
     }
 
+    /// The peer sends a frame with a VLAN tag to the card.
+    pub(crate) fn peer_sends_tagged(&mut self, len: usize, tag: u16) -> Fate {
+        let frame = tagged(&frame(self.dev.mac(), self.sent.len(), len), tag);
+        let fate = self.hardware.card.chip().receive(&frame);
+        self.stored += usize::from(fate == Fate::Stored);
+        self.missed += usize::from(fate == Fate::Missed);
+        self.sent.push(frame);
+        fate
+    }
+
     /// The peer sends a frame to the card.
     pub(crate) fn peer_sends(&mut self, len: usize) -> Fate {
         self.peer_sends_to(self.dev.mac(), len)
@@ -172,13 +206,34 @@ impl<'a> Machine<'a> {
 
     /// The stack sends a frame, if the queue runs. Returns whether it did.
     pub(crate) fn stack_sends(&mut self, len: usize) -> bool {
+        self.stack_sends_pieces(&[len], Wishes::default(), false)
+    }
+
+    /// The same with a frame in pieces that wants something of the chip; `more` if another comes after it.
+    pub(crate) fn stack_sends_pieces(
+        &mut self,
+        pieces: &[usize],
+        wishes: Wishes,
+        more: bool,
+    ) -> bool {
         if !self.dev.may_send() {
             return false;
         }
-        let mut frame = frame([2, 0, 0, 0, 0, 1], self.given.len(), len);
-        let answer = self.bounded(|dev| dev.send(frame.clone()));
+        let mut frame = frame([2, 0, 0, 0, 0, 1], self.given.len(), pieces.iter().sum());
+        let mut rest = &frame[..];
+        let pieces = pieces.iter().map(|&len| {
+            let (piece, more) = rest.split_at(len);
+            rest = more;
+            piece.to_vec()
+        });
+        let skb = SkBuff::from_pieces(pieces.collect(), wishes);
+        self.promised = more;
+        let answer = self.bounded(|dev| dev.send_packet(skb, more));
         // The chip does not pad.
         frame.resize(frame.len().max(60), 0);
+        if let Some(tag) = wishes.tag {
+            frame = tagged(&frame, tag);
+        }
         match answer {
             Some(Xmit::Queued) => {
                 self.given.push(frame);
@@ -228,6 +283,7 @@ impl<'a> Machine<'a> {
         }
         for received in self.dev.take_received() {
             self.check(&received);
+            self.packets.push(received);
         }
         ran
     }
@@ -254,6 +310,11 @@ impl<'a> Machine<'a> {
 
     /// Lets everything happen that happens by itself, for a while.
     pub(crate) fn settle(&mut self) {
+        // The frame that the stack has spoken of, unless the queue is stopped.
+        if self.promised {
+            self.promised = false;
+            self.stack_sends(60);
+        }
         // Enough for all that a test has begun. What goes on for ever, as a chip does that always has
         // something to report, is left alone then; `interrupt` and `bounded` watch over it.
         for _ in 0..300 {
@@ -268,16 +329,21 @@ impl<'a> Machine<'a> {
     // ---- What must be ----
 
     /// Compares a frame that the stack was given with what the peer has sent.
-    fn check(&mut self, received: &[u8]) {
+    fn check(&mut self, received: &Received) {
         if self.gullible {
             return;
         }
-        let number: [u8; 4] = received[14..18].try_into().expect("a frame with a number");
+        let whole = match received.tag {
+            Some(tag) => tagged(&received.frame, tag),
+            None => received.frame.clone(),
+        };
+        let at = if whole[12..14] == [0x81, 0] { 18 } else { 14 };
+        let number = whole[at..at + 4].try_into().expect("a frame with a number");
         let number = u32::from_le_bytes(number) as usize;
         assert!(
-            self.sent.get(number).is_some_and(|sent| sent == received),
+            self.sent.get(number).is_some_and(|sent| *sent == whole),
             "not what was sent: {} bytes with the number {number}",
-            received.len()
+            whole.len()
         );
         if let Some(&last) = self.arrived.last() {
             assert!(last < number, "frame {number} arrived after frame {last}");

@@ -9,6 +9,7 @@ use super::{
         Poll,
         Verdict, //
     },
+    offload::Outgoing,
     queue::{
         TxQueue,
         Xmit, //
@@ -89,6 +90,9 @@ pub(crate) trait Operations: Sized + Send + Sync {
         up: Option<&Self::Up>,
         features: Features,
     ) -> Result;
+    fn fix_features(&self, features: Features) -> Features;
+    fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features;
+    fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Self::Up>, mtu: u32) -> Result;
     fn stats64(&self, stats: &mut Stats64);
     fn queue_stats(&self) -> QueueStats;
 }
@@ -127,6 +131,14 @@ impl Features {
     pub(crate) const HIGHDMA: Self = Self(1 << 2);
     pub(crate) const RXALL: Self = Self(1 << 3);
     pub(crate) const RXFCS: Self = Self(1 << 4);
+    pub(crate) const IP_CSUM: Self = Self(1 << 5);
+    pub(crate) const TSO: Self = Self(1 << 6);
+    pub(crate) const RXCSUM: Self = Self(1 << 7);
+    pub(crate) const VLAN_TX: Self = Self(1 << 8);
+    pub(crate) const VLAN_RX: Self = Self(1 << 9);
+    pub(crate) const LOOPBACK: Self = Self(1 << 10);
+    pub(crate) const SEGMENTS: Self = Self::TSO;
+    pub(crate) const COMPUTING: Self = Self::IP_CSUM.with(Self::HW_CSUM).with(Self::SEGMENTS);
 
     pub(crate) const fn none() -> Self {
         Self(0)
@@ -134,6 +146,10 @@ impl Features {
 
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub(crate) const fn with(self, other: Self) -> Self {
@@ -145,11 +161,16 @@ impl Features {
 pub(crate) struct Config {
     pub(crate) mac: Option<[u8; 6]>,
     pub(crate) max_mtu: u32,
+    pub(crate) features: Features,
 }
 
 impl Config {
     pub(crate) fn new(mac: Option<[u8; 6]>) -> Self {
-        Self { mac, max_mtu: 0 }
+        Self {
+            mac,
+            max_mtu: 0,
+            features: Features::none(),
+        }
     }
 
     pub(crate) fn mtu(mut self, _min: u32, max: u32) -> Self {
@@ -161,7 +182,12 @@ impl Config {
         self
     }
 
-    pub(crate) fn features(self, _on: Features, _switchable: Features, _vlan: Features) -> Self {
+    pub(crate) fn tso_max_size(self, _bytes: u32) -> Self {
+        self
+    }
+
+    pub(crate) fn features(mut self, on: Features, _switchable: Features, _vlan: Features) -> Self {
+        self.features = on;
         self
     }
 }
@@ -201,6 +227,14 @@ impl<'a, T: Operations> Locked<'a, T> {
 
     pub(crate) fn restart(&self) -> Result {
         self.0.restart()
+    }
+
+    pub(crate) fn replace(&self, rx: T::Rx, tx: T::Tx) -> Result {
+        self.0.replace(rx, tx)
+    }
+
+    pub(crate) fn set_mtu_limits(&self, _min: u32, max: u32) {
+        self.0.set_max_mtu(max);
     }
 
     pub(crate) fn detach(&self) {

@@ -116,11 +116,21 @@ pub(crate) struct MacStats {
     pub(crate) carrier_sense_errors: Option<u64>,
 }
 
+/// The lengths of the rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RingParameters {
+    pub(crate) rx: u32,
+    pub(crate) rx_max: u32,
+    pub(crate) tx: u32,
+    pub(crate) tx_max: u32,
+}
+
 /// What a driver answers.
 pub(crate) trait Operations<T: driver::Operations> {
     const STATISTICS: &'static [&'static CStr];
     const REGISTERS_LEN: usize;
     const EEPROM_MAGIC: u32;
+    const PRIVATE_FLAGS: &'static [&'static CStr];
 
     fn statistics(this: &T, up: Option<&T::Up>, values: &mut [u64]);
     fn registers(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>, dump: &mut [u8]) -> u32;
@@ -134,6 +144,24 @@ pub(crate) trait Operations<T: driver::Operations> {
     ) -> Result;
     fn restart_autoneg(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>) -> Result;
     fn mac_stats(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>) -> MacStats;
+    fn private_flags(this: &T) -> u32;
+    fn set_private_flags(
+        this: &T,
+        cx: &mut Locked<'_, T>,
+        up: Option<&T::Up>,
+        flags: u32,
+    ) -> Result;
+    fn ring_parameters(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>) -> RingParameters;
+    fn set_ring_parameters(
+        this: &T,
+        cx: &mut Locked<'_, T>,
+        up: Option<&T::Up>,
+        rx: u32,
+        tx: u32,
+    ) -> Result;
+    fn rx_copybreak(this: &T) -> u32;
+    fn set_rx_copybreak(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>, bytes: u32)
+        -> Result;
     fn eeprom_len(this: &T) -> usize;
     fn eeprom(
         this: &T,

@@ -17,7 +17,7 @@ use kernel::{
 use std::marker::PhantomData;
 
 /// An Ethernet header, in bytes.
-const HEADER_LEN: usize = 14;
+pub(super) const HEADER_LEN: usize = 14;
 
 /// What a poll found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,13 +104,8 @@ impl<'a, T: Operations> Poll<'a, T> {
             return Err(EINVAL);
         }
         let data = from.with_bytes(offset, len, |bytes| bytes.to_vec())?;
-        if self.dev.is_out_of_memory() {
-            return Err(ENOMEM);
-        }
-        Ok(Incoming {
-            data,
-            _poll: PhantomData,
-        })
+        self.dev.allocate()?;
+        Ok(Incoming::new(data))
     }
 
     pub(crate) fn lock_tx<R>(
@@ -125,11 +120,47 @@ impl<'a, T: Operations> Poll<'a, T> {
     }
 }
 
+/// What the stack is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) frame: Vec<u8>,
+    /// The VLAN tag that the device has taken off.
+    pub(crate) tag: Option<u16>,
+    /// The device has looked at the checksum.
+    pub(crate) checksum_good: bool,
+}
+
 /// A received packet.
 #[must_use]
 pub(crate) struct Incoming<'a> {
-    data: Vec<u8>,
+    received: Received,
     _poll: PhantomData<&'a mut ()>,
+}
+
+impl Incoming<'_> {
+    pub(super) fn new(frame: Vec<u8>) -> Self {
+        Self {
+            received: Received {
+                frame,
+                tag: None,
+                checksum_good: false,
+            },
+            _poll: PhantomData,
+        }
+    }
+
+    pub(crate) fn is_multicast(&self) -> bool {
+        let address = &self.received.frame[..6];
+        address[0] & 1 != 0 && address != [0xff; 6]
+    }
+
+    pub(crate) fn set_vlan_tag(&mut self, tag: u16) {
+        self.received.tag = Some(tag);
+    }
+
+    pub(crate) fn set_checksum_good(&mut self) {
+        self.received.checksum_good = true;
+    }
 }
 
 /// The permission to receive one frame.
@@ -140,7 +171,7 @@ pub(crate) struct Slot<'p, 'a, T: Operations> {
 
 impl<'a, T: Operations> Slot<'_, 'a, T> {
     pub(crate) fn receive(self, packet: Incoming<'a>) {
-        self.poll.dev.receive(packet.data);
+        self.poll.dev.receive(packet.received);
         self.skip();
     }
 

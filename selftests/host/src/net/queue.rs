@@ -22,8 +22,11 @@ pub(crate) struct Queue {
     stopped: bool,
     /// Bytes that were reported as given to the device, and not as done.
     in_flight: u32,
-    /// With so many bytes in flight the queue stands.
+    /// With so many bytes in flight the queue stands, from the report of them on.
     limit: u32,
+    limited: bool,
+    /// Another frame comes right after this one.
+    more: bool,
 }
 
 impl Queue {
@@ -32,6 +35,8 @@ impl Queue {
             stopped: false,
             in_flight: 0,
             limit: u32::MAX,
+            limited: false,
+            more: false,
         }
     }
 
@@ -39,14 +44,19 @@ impl Queue {
         self.limit = limit;
     }
 
+    pub(super) fn set_more(&mut self, more: bool) {
+        self.more = more;
+    }
+
     pub(super) fn restart(&mut self) {
         self.stopped = false;
         self.in_flight = 0;
+        self.limited = false;
     }
 
     /// Whether the stack may send.
     pub(super) fn runs(&self) -> bool {
-        !self.stopped && self.in_flight < self.limit
+        !self.stopped && !self.limited
     }
 
     pub(super) fn in_flight(&self) -> u32 {
@@ -60,6 +70,10 @@ pub(crate) struct TxQueue<'a>(&'a mut Queue);
 impl<'a> TxQueue<'a> {
     pub(super) fn new(queue: &'a mut Queue) -> Self {
         Self(queue)
+    }
+
+    pub(crate) fn more(&self) -> bool {
+        self.0.more
     }
 
     pub(crate) fn stop(&mut self) {
@@ -76,6 +90,7 @@ impl<'a> TxQueue<'a> {
 
     pub(crate) fn sent(&mut self, bytes: u32) {
         self.0.in_flight += bytes;
+        self.0.limited = self.0.in_flight >= self.0.limit;
     }
 
     pub(crate) fn completed(&mut self, _packets: u32, bytes: u32) {
@@ -85,5 +100,6 @@ impl<'a> TxQueue<'a> {
             self.0.in_flight
         );
         self.0.in_flight -= bytes;
+        self.0.limited &= self.0.in_flight >= self.0.limit;
     }
 }

@@ -2,6 +2,7 @@
 
 //! Packets.
 
+use super::offload::Wishes;
 use kernel::{
     dma::Coherent,
     prelude::*, //
@@ -10,7 +11,7 @@ use std::cell::Cell;
 
 thread_local! {
     static UNEXPLAINED: Cell<usize> = const { Cell::new(0) };
-    static STAMPED: Cell<bool> = const { Cell::new(false) };
+    static STAMPS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// How many packets of this thread were dropped without a reason.
@@ -18,36 +19,36 @@ pub(crate) fn unexplained() -> usize {
     UNEXPLAINED.get()
 }
 
-/// Whether a packet of this thread was given the time of its sending, since the last call.
-pub(crate) fn take_stamp() -> bool {
-    STAMPED.take()
+/// How many packets of this thread were given the time of their sending, since the last call.
+pub(crate) fn take_stamps() -> usize {
+    STAMPS.take()
 }
 
 /// Why a packet was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropReason {
     NotSpecified,
+    NoMem,
+    DevReady,
     PktTooBig,
 }
 
 /// A packet with one owner.
 #[derive(Debug)]
 pub(crate) struct SkBuff {
-    data: Vec<u8>,
-    settled: bool,
+    pub(super) pieces: Vec<Vec<u8>>,
+    pub(super) wishes: Wishes,
+    pub(super) settled: bool,
 }
 
 impl SkBuff {
     /// A packet to send.
     pub(crate) fn from_bytes(data: Vec<u8>) -> Self {
-        Self {
-            data,
-            settled: false,
-        }
+        Self::from_pieces(vec![data], Wishes::default())
     }
 
     pub(crate) fn len(&self) -> u32 {
-        self.data.len() as u32
+        self.pieces.iter().map(Vec::len).sum::<usize>() as u32
     }
 
     pub(crate) fn consume(mut self) {
@@ -59,7 +60,7 @@ impl SkBuff {
     }
 
     pub(crate) fn tx_timestamp(&self) {
-        STAMPED.set(true);
+        STAMPS.set(STAMPS.get() + 1);
     }
 
     pub(crate) fn copy_and_csum_to(
@@ -71,7 +72,8 @@ impl SkBuff {
         let len = self.len().max(pad_to);
         to.with_bytes(offset, len as usize, |bytes| {
             bytes.fill(0);
-            bytes[..self.data.len()].copy_from_slice(&self.data);
+            let data = self.pieces.concat();
+            bytes[..data.len()].copy_from_slice(&data);
         })?;
         Ok(len)
     }

@@ -25,6 +25,7 @@ impl Chip {
         self.missed_a_write = false;
         self.cbr = 0;
         self.begin_ring();
+        self.leave_cplus();
         self.resetting = if self.lies.reset_hangs { usize::MAX } else { 2 };
     }
 
@@ -32,6 +33,11 @@ impl Chip {
         if value & bit::CR_RESET != 0 {
             return self.reset();
         }
+        let begins = |bit: u8| {
+            let anew = self.kind == Kind::Qemu || self.cr & bit == 0;
+            value & bit != 0 && anew
+        };
+        let (receive, transmit) = (begins(bit::CR_RECEIVE), begins(bit::CR_TRANSMIT));
         let starts = value & bit::CR_RECEIVE != 0 && self.cr & bit::CR_RECEIVE == 0;
         self.cr = value & (bit::CR_RECEIVE | bit::CR_TRANSMIT);
         if self.lies.transmitter_dead {
@@ -40,9 +46,13 @@ impl Chip {
         if starts {
             self.begin_ring();
         }
+        self.begin_descriptors(receive, transmit);
     }
 
     pub(super) fn answer(&mut self, offset: usize, width: usize) -> u32 {
+        if let Some(value) = self.answer_cplus(offset, width) {
+            return value;
+        }
         match (offset, width) {
             (0x00 | 0x04, 4) => self.idr[offset / 4],
             (0x08 | 0x0c, 4) => self.mar[offset / 4 - 2],
@@ -103,6 +113,9 @@ impl Chip {
 
     pub(super) fn take(&mut self, offset: usize, width: usize, value: u32) {
         use crate::driver::eeprom::{State, Wires};
+        if self.take_cplus(offset, width, value) {
+            return;
+        }
         match (offset, width) {
             (0x00 | 0x04 | 0x52 | 0x59 | 0x5a | 0x62, _) if !self.is_unlocked() => {
                 self.violation(format!("a write to {offset:#x}, which is locked"));

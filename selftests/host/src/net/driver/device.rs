@@ -3,6 +3,7 @@
 //! An interface, and all that the kernel does with one.
 
 use super::{
+    Config,
     Events,
     Features,
     Interrupt,
@@ -19,6 +20,7 @@ use crate::{
         napi::{
             self,
             Poll,
+            Received,
             Verdict, //
         },
         queue::{
@@ -61,13 +63,17 @@ struct Running<T: Operations> {
 /// What the test looks at, and what it sets.
 #[derive(Default)]
 struct Outside {
-    received: Vec<Vec<u8>>,
+    received: Vec<Received>,
     messages: Vec<String>,
     mac: [u8; 6],
     features: Features,
+    mtu: u32,
+    /// The limit that the driver has set last; none if it is zero.
+    max_mtu: u32,
     carrier: bool,
     detached: bool,
-    out_of_memory: bool,
+    /// How many packets and pages there is memory for yet.
+    memory: Option<usize>,
     /// How many milliseconds the driver's own timer has run for.
     ticking: u32,
     /// The timer that has a failed restart tried again is pending.
@@ -85,14 +91,19 @@ pub(crate) struct Device<T: Operations> {
 
 impl<T: Operations> Device<T> {
     /// Registers an interface.
-    pub(crate) fn new(data: T, mac: [u8; 6]) -> Self {
+    pub(crate) fn new(data: T, config: &Config) -> Self {
+        let features = data.fix_features(config.features);
         let dev = Self {
             data,
             running: Mutex::new(None),
             napi: SpinLockIrq::unlocked(napi::State::default()),
             work: SpinLockIrq::unlocked(Events::default()),
             outside: Mutex::new(Outside {
-                mac,
+                // Or a random one.
+                mac: config.mac.unwrap_or([2, 0, 0, 0, 0, 9]),
+                features,
+                mtu: 1500,
+                max_mtu: 0,
                 ..Outside::default()
             }),
         };
@@ -122,6 +133,14 @@ impl<T: Operations> Device<T> {
         self.outside.lock().unwrap().features
     }
 
+    pub(crate) fn mtu(&self) -> u32 {
+        self.outside.lock().unwrap().mtu
+    }
+
+    pub(crate) fn set_max_mtu(&self, max: u32) {
+        self.outside.lock().unwrap().max_mtu = max;
+    }
+
     pub(crate) fn carrier_ok(&self) -> bool {
         self.outside.lock().unwrap().carrier
     }
@@ -146,12 +165,18 @@ impl<T: Operations> Device<T> {
         self.work.lock().0 |= events.0;
     }
 
-    pub(crate) fn receive(&self, frame: Vec<u8>) {
-        self.outside.lock().unwrap().received.push(frame);
+    pub(crate) fn receive(&self, packet: Received) {
+        self.outside.lock().unwrap().received.push(packet);
     }
 
-    pub(crate) fn is_out_of_memory(&self) -> bool {
-        self.outside.lock().unwrap().out_of_memory
+    /// Takes memory for a packet or a page, in the poll.
+    pub(crate) fn allocate(&self) -> Result {
+        match &mut self.outside.lock().unwrap().memory {
+            None => {}
+            Some(0) => return Err(ENOMEM),
+            Some(left) => *left -= 1,
+        }
+        Ok(())
     }
 
     pub(crate) fn with_tx<R>(
@@ -247,6 +272,16 @@ impl<T: Operations> Device<T> {
         self.outside.lock().unwrap().retry = true;
     }
 
+    /// Halts the interface, replaces its rings and starts it again.
+    pub(crate) fn replace(&self, rx: T::Rx, tx: T::Tx) -> Result {
+        let running = self.running().ok_or(ENETDOWN)?;
+        self.halt();
+        *running.rx.lock() = rx;
+        *running.parked.lock().unwrap() = Some(tx);
+        drop(running);
+        self.restart()
+    }
+
     pub(crate) fn detach(&self) {
         self.outside.lock().unwrap().detached = true;
         self.halt();
@@ -332,12 +367,25 @@ impl<T: Operations> Device<T> {
 
     /// Sends a frame; the caller has asked whether that is allowed.
     pub(crate) fn send(&self, frame: Vec<u8>) -> Option<Xmit> {
-        let running = self.running()?;
-        let skb = SkBuff::from_bytes(frame);
-        self.with_tx(|tx, queue| {
-            assert!(!queue.is_stopped(), "the queue is stopped");
-            self.data.start_xmit(&running.up, tx, queue, skb)
-        })
+        self.send_packet(SkBuff::from_bytes(frame), false)
+    }
+
+    /// Sends a packet, and says whether another one comes right after it.
+    pub(crate) fn send_packet(&self, skb: SkBuff, more: bool) -> Option<Xmit> {
+        let Some(running) = self.running() else {
+            skb.consume();
+            return None;
+        };
+        let mut tx = running.tx.lock();
+        let Transmit { part, queue } = &mut *tx;
+        let Some(part) = part else {
+            skb.consume();
+            return None;
+        };
+        queue.set_more(more);
+        let mut queue = TxQueue::new(queue);
+        assert!(!queue.is_stopped(), "the queue is stopped");
+        Some(self.data.start_xmit(&running.up, part, &mut queue, skb))
     }
 
     /// Sets the byte queue limit.
@@ -408,6 +456,7 @@ impl<T: Operations> Device<T> {
     pub(crate) fn set_features(&self, features: Features) -> Result {
         let running = self.running();
         let up = running.as_ref().map(|running| &running.up);
+        let features = self.data.fix_features(features);
         self.data.set_features(&mut Locked(self), up, features)?;
         self.outside.lock().unwrap().features = features;
         Ok(())
@@ -418,6 +467,16 @@ impl<T: Operations> Device<T> {
         let up = running.as_ref().map(|running| &running.up);
         self.data.set_mac_address(&mut Locked(self), up, &mac)?;
         self.outside.lock().unwrap().mac = mac;
+        Ok(())
+    }
+
+    pub(crate) fn set_mtu(&self, mtu: u32) -> Result {
+        let max = self.outside.lock().unwrap().max_mtu;
+        if max != 0 && mtu > max {
+            return Err(EINVAL);
+        }
+        self.control(|data, cx, up| data.change_mtu(cx, up, mtu))?;
+        self.outside.lock().unwrap().mtu = mtu;
         Ok(())
     }
 
@@ -440,7 +499,7 @@ impl<T: Operations> Device<T> {
     // What the test looks at.
 
     /// Takes the frames that the stack was given.
-    pub(crate) fn take_received(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn take_received(&self) -> Vec<Received> {
         std::mem::take(&mut self.outside.lock().unwrap().received)
     }
 
@@ -459,6 +518,11 @@ impl<T: Operations> Device<T> {
 
     /// Lets no packet be made any more, or again.
     pub(crate) fn exhaust(&self, out_of_memory: bool) {
-        self.outside.lock().unwrap().out_of_memory = out_of_memory;
+        self.outside.lock().unwrap().memory = out_of_memory.then_some(0);
+    }
+
+    /// Lets so many packets and pages be made yet.
+    pub(crate) fn exhaust_after(&self, allocations: usize) {
+        self.outside.lock().unwrap().memory = Some(allocations);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending: from the stack to the slots.
+//! Sending in the classic mode: from the stack to the slots.
 //!
 //! A frame is copied into the memory of a slot, where its checksum is computed on the way, and its
 //! packet is freed at once. The alternative, to let the chip read the packet itself, costs a
@@ -88,52 +88,50 @@ impl Tx {
             nic.counters.tx_lost.add(lost.into());
         }
     }
-}
 
-impl Nic<'_> {
     /// Sends a frame.
-    pub(crate) fn send(&self, up: &Up, tx: &mut Tx, queue: &mut TxQueue<'_>, skb: SkBuff) -> Xmit {
+    pub(crate) fn send(
+        &mut self,
+        nic: &Nic<'_>,
+        up: &Up,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit {
         // CAST: Both are constants below 2^16.
         const MAX: u32 = tx_slots::MAX_FRAME_LEN as u32;
         const MIN: u32 = tx_slots::MIN_FRAME_LEN as u32;
 
         if skb.len() > MAX {
-            self.counters.tx_dropped.increment();
+            nic.counters.tx_dropped.increment();
             return Xmit::Dropped(skb, DropReason::PktTooBig);
         }
-        let Some(slot) = tx.slots.free_slot() else {
+        let Some(slot) = self.slots.free_slot() else {
             // The queue is stopped when the last slot is taken, so this is not reached.
             queue.stop();
             return Xmit::Busy(skb);
         };
-        let Ok(len) = skb.copy_and_csum_to(&tx.memory, slot.offset(), MIN) else {
-            self.counters.tx_dropped.increment();
+        let Ok(len) = skb.copy_and_csum_to(&self.memory, slot.offset(), MIN) else {
+            nic.counters.tx_dropped.increment();
             return Xmit::Dropped(skb, DropReason::NotSpecified);
         };
         skb.tx_timestamp();
         skb.consume();
 
-        self.sent.add(queue, 1, len);
-        let mut port = ChipPort {
-            nic: self,
-            up,
-            queue,
-        };
+        nic.sent.add(queue, 1, len);
+        let mut port = ChipPort { nic, up, queue };
         // CAST: `len` is at most `MAX`.
-        tx_slots::submit(&mut tx.slots, &mut port, len as u16);
+        tx_slots::submit(&mut self.slots, &mut port, len as u16);
         Xmit::Queued
     }
 
     /// Collects what the chip is done with.
-    pub(crate) fn reap(&self, up: &Up, tx: &mut Tx, queue: &mut TxQueue<'_>) {
-        let mut port = ChipPort {
-            nic: self,
-            up,
-            queue,
-        };
-        tx_slots::reap(&mut tx.slots, &mut port);
+    pub(crate) fn reap(&mut self, nic: &Nic<'_>, up: &Up, queue: &mut TxQueue<'_>) {
+        let mut port = ChipPort { nic, up, queue };
+        tx_slots::reap(&mut self.slots, &mut port);
     }
+}
 
+impl Nic<'_> {
     /// Counts what became of a frame.
     fn account(&self, done: Done) {
         let counters = &self.counters;
@@ -198,7 +196,7 @@ impl Port for ChipPort<'_, '_, '_> {
             self.nic
                 .hw
                 .bar
-                .write_reg(regs::TCR::standard().with_clear_abort(true));
+                .update(regs::TCR, |tcr| tcr.with_clear_abort(true));
         }
     }
 

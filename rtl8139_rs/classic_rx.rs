@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Receiving: from the ring to the stack.
+//! Receiving in the classic mode: from the ring to the stack.
 //!
 //! All of it runs in the NAPI poll, which owns the ring: [`Rx`] is reached through the poll's
 //! `&mut`, or while nothing else of the interface runs.
@@ -17,10 +17,7 @@ use super::{
     nic::Nic,
     recovery::RESET,
     regs,
-    rx_filter::{
-        self,
-        Filter, //
-    },
+    rx_filter::Filter,
     rx_ring::{
         self,
         Accept,
@@ -121,35 +118,38 @@ impl Rx {
     fn now_us(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_micros_ceil()).unwrap_or(0)
     }
-}
 
-impl Nic<'_> {
     /// Sets a filter that the stack has asked for.
-    pub(crate) fn apply_filter(&self, rx: &mut Rx, filter: Filter) {
+    pub(crate) fn set_filter(&mut self, nic: &Nic<'_>, filter: Filter) {
         let table_only = Filter {
-            table: rx.filter.table,
+            table: self.filter.table,
             ..filter
         };
-        if table_only == rx.filter {
-            self.hw.set_table(filter);
-            rx.filter = filter;
+        if table_only == self.filter {
+            nic.hw.set_table(filter);
+            self.filter = filter;
             return;
         }
         // Frames in the ring are lost; they were accepted by a filter that is no longer wanted.
-        self.hw
-            .restart_receiver(filter, |end| rx.abandon(self, end));
-        rx.restart(filter);
+        nic.hw
+            .restart_receiver(filter, |end| self.abandon(nic, end));
+        self.restart(filter);
     }
 
     /// Receives what is in the ring, up to the budget.
-    pub(crate) fn receive(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, notes: &Notes) -> Verdict {
-        self.count_overflows(notes.events);
-        if rx.stale {
+    pub(crate) fn receive<'bound>(
+        &mut self,
+        nic: &Nic<'bound>,
+        napi: &mut Poll<'_, Nic<'bound>>,
+        notes: &Notes,
+    ) -> Verdict {
+        nic.count_overflows(notes.events);
+        if self.stale {
             return Verdict::Done;
         }
         // A poll that nobody asked for looks at the ring, unless it goes on with what it has seen.
-        let unprompted = notes.is_unprompted() && rx.ring.is_drained();
-        rx.ring.note(notes.concerns_rx() || unprompted);
+        let unprompted = notes.is_unprompted() && self.ring.is_drained();
+        self.ring.note(notes.concerns_rx() || unprompted);
 
         let features = napi.dev().features();
         let accept = Accept {
@@ -158,76 +158,81 @@ impl Nic<'_> {
         };
         let mut verdict = Verdict::Done;
         while napi.remaining() > 0 {
-            if rx.ring.wants_snapshot() {
+            if self.ring.wants_snapshot() {
                 // The one read of the batch. It also orders what follows after what the chip has
                 // written before it moved on.
-                rx.ring.observe(self.hw.bar.read(regs::CBR).into_raw());
+                self.ring.observe(nic.hw.bar.read(regs::CBR).into_raw());
                 // Frames that no interrupt has told of: or the position is that of a chip that was reset.
-                if unprompted && !rx.ring.is_drained() && self.hw.health() == Health::Stopped {
-                    rx.distrust();
+                if unprompted && !self.ring.is_drained() && nic.hw.health() == Health::Stopped {
+                    self.distrust();
                     napi.schedule_work(RESET);
                 }
             }
-            if rx.ring.is_drained() {
+            if self.ring.is_drained() {
                 break;
             }
-            let Ok(header) = dma::read_u32(&rx.memory, rx.ring.header_offset()) else {
+            let Ok(header) = dma::read_u32(&self.memory, self.ring.header_offset()) else {
                 break;
             };
-            match rx.ring.decode(header, accept) {
-                Next::Frame(frame) => self.deliver(rx, napi, frame),
-                Next::Partial => rx.ring.forget(),
+            match self.ring.decode(header, accept) {
+                Next::Frame(frame) => self.deliver(nic, napi, frame),
+                Next::Partial => self.ring.forget(),
                 Next::InProgress => {
-                    self.counters.rx_dma_waits.increment();
-                    let now = rx.now_us();
-                    if rx.ring.keep_waiting(now) {
+                    nic.counters.rx_dma_waits.increment();
+                    let now = self.now_us();
+                    if self.ring.keep_waiting(now) {
                         verdict = Verdict::Again;
                     } else {
-                        self.resync(rx, napi, Lost::FifoHung);
+                        self.resync(nic, napi, Lost::FifoHung);
                     }
                     break;
                 }
-                Next::Lost(lost) => self.resync(rx, napi, lost),
+                Next::Lost(lost) => self.resync(nic, napi, lost),
             }
         }
 
-        if let Some(offset) = rx.ring.release(notes.wants_position()) {
-            self.hw.bar.write_reg(regs::CAPR::from(offset));
+        if let Some(offset) = self.ring.release(notes.wants_position()) {
+            nic.hw.bar.write_reg(regs::CAPR::from(offset));
         }
         verdict
     }
 
     /// Gives a frame to the stack.
-    fn deliver(&self, rx: &mut Rx, napi: &mut Poll<'_, Self>, frame: Frame) {
+    fn deliver<'bound>(
+        &mut self,
+        nic: &Nic<'bound>,
+        napi: &mut Poll<'_, Nic<'bound>>,
+        frame: Frame,
+    ) {
         let status = frame.status();
         if !status.is_ok() {
-            self.counters.rx_errors.increment();
-            self.count_damage(status);
+            nic.counters.rx_errors.increment();
+            nic.count_damage(status);
         }
-        let word = |i| dma::read_u32(&rx.memory, frame.offset().wrapping_add(i)).unwrap_or(0);
-        if rx_filter::is_multicast(word(0), word(4)) {
-            self.counters.multicast.increment();
-        }
-
         // CAST: At most `MAX_FRAME_LEN + FCS_LEN`.
         let len = frame.len() as u32;
-        let skb = napi.copy_frame(&rx.memory, frame.offset(), len);
-        rx.ring.consume(frame);
+        let skb = napi.copy_frame(&self.memory, frame.offset(), len);
+        self.ring.consume(frame);
         if skb.is_ok() {
-            self.received.add(napi, 1, len);
+            nic.received.add(napi, 1, len);
         }
         let Some(slot) = napi.slot() else {
             return;
         };
         match skb {
-            Ok(skb) => slot.receive(skb),
+            Ok(skb) => {
+                if skb.is_multicast() {
+                    nic.counters.multicast.increment();
+                }
+                slot.receive(skb);
+            }
             Err(error) => {
                 // A runt without a whole Ethernet header is nothing that the stack could take.
                 if error == EINVAL && status.is_ok() {
-                    self.counters.rx_errors.increment();
-                    self.counters.rx_length_errors.increment();
+                    nic.counters.rx_errors.increment();
+                    nic.counters.rx_length_errors.increment();
                 } else if error != EINVAL {
-                    self.counters.rx_dropped.increment();
+                    nic.counters.rx_dropped.increment();
                 }
                 slot.skip();
             }
@@ -235,25 +240,27 @@ impl Nic<'_> {
     }
 
     /// Finds the position in the ring again, after it was lost.
-    fn resync(&self, rx: &mut Rx, napi: &Poll<'_, Self>, lost: Lost) {
-        dev_dbg!(self.pdev(), "receive ring out of step: {:?}\n", lost);
-        self.counters.rx_resyncs.increment();
-        self.counters.rx_errors.increment();
+    fn resync<'bound>(&mut self, nic: &Nic<'bound>, napi: &Poll<'_, Nic<'bound>>, lost: Lost) {
+        dev_dbg!(nic.pdev(), "receive ring out of step: {:?}\n", lost);
+        nic.counters.rx_resyncs.increment();
+        nic.counters.rx_errors.increment();
         if let Lost::BadStatus(status) = lost {
-            self.count_damage(status);
+            nic.count_damage(status);
         }
-        let filter = rx.filter;
-        if self.hw.health() == Health::Stopped {
+        let filter = self.filter;
+        if nic.hw.health() == Health::Stopped {
             // It was reset, and knows no address of memory any more.
-            rx.distrust();
+            self.distrust();
             napi.schedule_work(RESET);
             return;
         }
-        self.hw
-            .restart_receiver(filter, |end| rx.abandon(self, end));
-        rx.restart(filter);
+        nic.hw
+            .restart_receiver(filter, |end| self.abandon(nic, end));
+        self.restart(filter);
     }
+}
 
+impl Nic<'_> {
     fn count_damage(&self, status: rx_ring::RxStatus) {
         if status.is_crc_error() {
             self.counters.rx_crc_errors.increment();
@@ -266,7 +273,8 @@ impl Nic<'_> {
         }
     }
 
-    fn count_overflows(&self, events: u16) {
+    /// Counts overflows that the chip has reported.
+    pub(crate) fn count_overflows(&self, events: u16) {
         if events & bits::RX_OVERFLOW != 0 {
             self.counters.rx_ring_overflows.increment();
         }

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending in the C+ mode: from the stack to the descriptors.
+//!
+//! The chip reads a packet where it is, piece by piece, computes the checksums that the stack has left to
+//! it, cuts it into segments and inserts the VLAN tag. The packet is freed when the chip is done with it.
+//!
+//! All of it runs with the lock of the transmit queue held. [`tx_ring`] has the policy.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    descriptor::{
+        self,
+        Contents,
+        Mine,
+        Table,
+        TxStatus,
+        Work, //
+    },
+    gate::Up,
+    nic::Nic,
+    regs,
+    tx_ring::{
+        self,
+        Port,
+        TxRing, //
+    },
+};
+use crate::{
+    ext::dma::Mapping,
+    net::{
+        offload::{
+            Checksum,
+            Segments,
+            MAX_PIECES, //
+        },
+        queue::{
+            TxQueue,
+            Xmit, //
+        },
+        skbuff::{
+            DropReason,
+            SkBuff, //
+        },
+    },
+};
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    io::Io,
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// Shortest frame on the wire without its frame check sequence, in bytes; the chip does not pad.
+const MIN_FRAME_LEN: u32 = 60;
+
+/// The most pieces of a frame.
+// CAST: It is a small number.
+pub(crate) const MOST_PIECES: u16 = MAX_PIECES as u16;
+
+/// The shortest ring: a frame with all its pieces, and some more, so that one is filled while another one
+/// is sent.
+pub(crate) const MIN_DESCRIPTORS: u16 = MOST_PIECES + 2;
+
+/// What the driver keeps for a descriptor.
+#[derive(Default)]
+struct Place<'bound> {
+    /// The descriptor, while it is the driver's.
+    mine: Option<Mine>,
+    /// The piece that the chip reads, while it is the chip's.
+    piece: Option<Mapping<'bound>>,
+    /// The packet, beside its last piece.
+    frame: Option<Frame>,
+}
+
+/// A packet on its way.
+struct Frame {
+    skb: SkBuff,
+    /// Its length in bytes, as it was counted.
+    len: u32,
+}
+
+/// The transmit ring.
+pub(crate) struct Tx<'bound> {
+    dev: &'bound Device<Bound>,
+    table: Table,
+    places: KVec<Place<'bound>>,
+    ring: TxRing,
+}
+
+impl<'bound> Tx<'bound> {
+    /// Allocates a ring.
+    pub(crate) fn new(nic: &Nic<'bound>) -> Result<Self> {
+        let dev = nic.pdev().as_ref();
+        let (_, len) = nic.settings.ring_lens();
+        let mut places = KVec::with_capacity(len.into(), GFP_KERNEL)?;
+        for _ in 0..len {
+            places.push(Place::default(), GFP_KERNEL)?;
+        }
+        Ok(Self {
+            dev,
+            table: Table::new(dev, len)?,
+            places,
+            ring: TxRing::new(len, MOST_PIECES),
+        })
+    }
+
+    /// The address of the ring on the bus.
+    pub(crate) fn address(&self) -> u64 {
+        self.table.address()
+    }
+
+    /// Leaves a chip that is halted no descriptor: when it is started again, it would go on to send what it
+    /// was given before, out of memory that is not lent any more.
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
+    }
+
+    /// Follows a chip that was reset, and that begins with the first descriptor.
+    pub(crate) fn restart(&mut self) {
+        self.ring.restart();
+        for (mine, place) in self.table.reclaim().zip(&mut self.places) {
+            *place = Place {
+                mine: Some(mine),
+                ..Place::default()
+            };
+        }
+    }
+
+    /// Collects what a chip was done with that was halted, and gives up what it will not send.
+    pub(crate) fn abandon(&mut self, nic: &Nic<'_>) {
+        while self.ring.used() > 0 {
+            if self.take_done(nic).is_none() {
+                break;
+            }
+        }
+        // All pieces of a packet are taken back before it is freed.
+        for place in &mut self.places {
+            place.piece = None;
+        }
+        for place in &mut self.places {
+            if let Some(frame) = place.frame.take() {
+                nic.counters.tx_lost.increment();
+                frame.skb.drop_reason(DropReason::DevReady);
+            }
+        }
+    }
+
+    /// Sends a frame.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        nic: &Nic<'bound>,
+        up: &Up,
+        queue: &mut TxQueue<'_>,
+        skb: SkBuff,
+    ) -> Xmit {
+        let more = queue.more();
+        let sent = self.enqueue(nic, queue, skb);
+        // Also for frames before this one, if it was dropped.
+        let mut port = ChipPort {
+            nic,
+            up,
+            places: &mut self.places,
+            table: &mut self.table,
+            queue,
+        };
+        tx_ring::flush(&mut self.ring, &mut port, more);
+        match sent {
+            Ok(()) => Xmit::Queued,
+            Err((skb, reason)) => {
+                nic.counters.tx_dropped.increment();
+                Xmit::Dropped(skb, reason)
+            }
+        }
+    }
+
+    /// Gives the pieces of a frame to the chip, which is not told of it yet.
+    #[inline]
+    fn enqueue(
+        &mut self,
+        nic: &Nic<'bound>,
+        queue: &mut TxQueue<'_>,
+        mut skb: SkBuff,
+    ) -> Result<(), (SkBuff, DropReason)> {
+        let segments = skb.segments();
+        let Some(work) = work_for(&mut skb, segments) else {
+            return Err((skb, DropReason::NotSpecified));
+        };
+        if skb.pad_to(MIN_FRAME_LEN).is_err() {
+            return Err((skb, DropReason::NoMem));
+        }
+        // CAST: Not above `MAX_PIECES`.
+        let pieces = skb.pieces() as u16;
+        if pieces > self.ring.free() {
+            // The queue is stopped in time, so this is not reached.
+            return Err((skb, DropReason::NotSpecified));
+        }
+        if self.map(&skb, pieces).is_err() {
+            self.unmap(pieces);
+            return Err((skb, DropReason::NoMem));
+        }
+
+        let len = skb.len();
+        let extra = descriptor::insert_tag(skb.vlan_tag());
+        // The chip may send as soon as it has the first piece, which it gets last.
+        skb.tx_timestamp();
+        if let Some(place) = self.place_mut(pieces.wrapping_sub(1)) {
+            place.frame = Some(Frame { skb, len });
+        }
+        for piece in (0..pieces).rev() {
+            let Some(place) = self.places.get_mut(usize::from(self.ring.at(piece))) else {
+                continue;
+            };
+            let Some((mapping, mine)) = place.piece.as_ref().zip(place.mine.take()) else {
+                continue;
+            };
+            let command =
+                descriptor::send_command(work, piece.into(), pieces.into(), mapping.len());
+            self.table.give(
+                mine,
+                Contents {
+                    command,
+                    extra,
+                    address: mapping.address(),
+                },
+            );
+        }
+        self.ring.push(pieces, len);
+        match segments {
+            None => nic.sent.add(queue, 1, len),
+            Some(segments) => {
+                nic.sent.add(queue, segments.number, segments.bytes);
+                nic.cut.add(queue, 1, len);
+                nic.segments.add(queue, segments.number, segments.bytes);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn place_mut(&mut self, piece: u16) -> Option<&mut Place<'bound>> {
+        self.places.get_mut(usize::from(self.ring.at(piece)))
+    }
+
+    /// Lends the pieces of a frame to the chip, beside the descriptors that they will be in.
+    #[inline]
+    fn map(&mut self, skb: &SkBuff, pieces: u16) -> Result {
+        let dev = self.dev;
+        for piece in 0..pieces {
+            let mapping = match piece.checked_sub(1) {
+                None => skb.map_head(dev)?,
+                Some(fragment) => skb.map_fragment(dev, fragment.into())?,
+            };
+            if let Some(place) = self.place_mut(piece) {
+                place.piece = Some(mapping);
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes [`Self::map`].
+    #[cold]
+    fn unmap(&mut self, pieces: u16) {
+        for piece in 0..pieces {
+            if let Some(place) = self.place_mut(piece) {
+                place.piece = None;
+            }
+        }
+    }
+
+    /// Collects what the chip is done with.
+    pub(crate) fn reap(&mut self, nic: &Nic<'bound>, up: &Up, queue: &mut TxQueue<'_>) {
+        let mut port = ChipPort {
+            nic,
+            up,
+            places: &mut self.places,
+            table: &mut self.table,
+            queue,
+        };
+        tx_ring::reap(&mut self.ring, &mut port);
+    }
+
+    fn take_done(&mut self, nic: &Nic<'_>) -> Option<u32> {
+        take_done(nic, &mut self.table, &mut self.places, &mut self.ring)
+    }
+}
+
+/// Takes back the next descriptor that the chip is done with; see [`Port::take_done`].
+#[inline]
+fn take_done(
+    nic: &Nic<'_>,
+    table: &mut Table,
+    places: &mut [Place<'_>],
+    ring: &mut TxRing,
+) -> Option<u32> {
+    let (mine, status) = table.take(ring.tail())?;
+    let place = places.get_mut(usize::from(ring.tail()))?;
+    place.mine = Some(mine);
+    place.piece = None;
+    ring.pop();
+    let Some(frame) = place.frame.take() else {
+        return Some(0);
+    };
+    frame.skb.consume();
+    nic.account_status(TxStatus::new(status));
+    Some(frame.len)
+}
+
+/// What the chip is to compute of a frame; the rest is computed here. `None` if that cannot be done.
+#[inline]
+fn work_for(skb: &mut SkBuff, segments: Option<Segments>) -> Option<Work> {
+    let checksum = skb.checksum();
+    if let Some(Segments { size, .. }) = segments {
+        // Others are cut by the stack: `features_check`.
+        let possible = checksum == Checksum::Tcp4 && size.get() <= descriptor::MAX_SEGMENT;
+        return possible.then_some(Work::Segments(size));
+    }
+    Some(match checksum {
+        Checksum::Done => Work::None,
+        Checksum::Tcp4 => Work::Tcp,
+        Checksum::Udp4 => Work::Udp,
+        Checksum::Other => {
+            skb.compute_checksum().ok()?;
+            Work::None
+        }
+    })
+}
+
+impl Nic<'_> {
+    /// Counts what became of a frame.
+    #[inline]
+    fn account_status(&self, status: TxStatus) {
+        // In full duplex nothing collides, and QEMU leaves bits of the command there.
+        //
+        // ORDERING: Relaxed. The worst that a stale value costs is the count of a collision.
+        if status.collisions() != 0 && !status.is_bad() && self.half_duplex.load(Relaxed) {
+            self.counters.collisions.add(status.collisions().into());
+        }
+        if status.is_bad() {
+            self.count_failure(status);
+        }
+    }
+
+    #[cold]
+    fn count_failure(&self, status: TxStatus) {
+        let counters = &self.counters;
+        counters.tx_errors.increment();
+        if status.is_underrun() {
+            counters.tx_underruns.increment();
+        }
+        if status.is_out_of_window() {
+            counters.tx_window_errors.increment();
+        }
+        if status.has_no_link() {
+            counters.tx_carrier_errors.increment();
+        }
+        if status.is_aborted() {
+            counters.tx_aborted.increment();
+        }
+    }
+}
+
+/// What the policy drives.
+struct ChipPort<'a, 'q, 'bound> {
+    nic: &'a Nic<'bound>,
+    up: &'a Up,
+    places: &'a mut [Place<'bound>],
+    table: &'a mut Table,
+    queue: &'a mut TxQueue<'q>,
+}
+
+impl Port for ChipPort<'_, '_, '_> {
+    #[inline]
+    fn ring_doorbell(&mut self) {
+        // The one access for all frames since the last. A register write is ordered after the writes to
+        // memory before it.
+        self.nic
+            .hw
+            .bar
+            .write_reg(regs::TPPOLL::zeroed().with_normal(true));
+    }
+
+    #[inline]
+    fn take_done(&mut self, ring: &mut TxRing) -> Option<u32> {
+        take_done(self.nic, self.table, self.places, ring)
+    }
+
+    fn arm(&mut self, armed: bool) {
+        self.up.arm_tx(&self.nic.hw, armed);
+    }
+
+    fn sent(&mut self, bytes: u32) {
+        self.queue.sent(bytes);
+    }
+
+    fn completed(&mut self, frames: u32, bytes: u32) {
+        self.queue.completed(frames, bytes);
+    }
+
+    fn stop(&mut self) {
+        self.queue.stop();
+    }
+
+    fn wake(&mut self) {
+        if self.queue.is_stopped() {
+            self.queue.wake();
+        }
+    }
+}

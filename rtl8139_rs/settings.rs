@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the user may choose about the way of a frame: the mode, the length of the rings, and up to which
+//! length a received frame is copied. `ethtool` asks for them.
+//!
+//! All of it is changed under the instance lock. The length of frames to copy is read by the poll, too, to
+//! which any value is right at any time; the rest is read when the interface goes up.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    cplus_tx::MIN_DESCRIPTORS,
+    descriptor::MAX_DESCRIPTORS,
+    gate::Up,
+    hw::Offloads,
+    nic::Nic,
+    path,
+    regs::Loopback,
+    tx_slots, //
+};
+use crate::net::{
+    driver::{
+        Config,
+        Features,
+        Locked, //
+    },
+    ethtool::RingParameters,
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// The Ethernet header with one VLAN tag, in bytes.
+const HEADER_LEN: u32 = 18;
+
+/// The frame check sequence, in bytes.
+const FCS_LEN: u32 = 4;
+
+/// The limits of the MTU, in bytes.
+const MIN_MTU: u32 = 68;
+// CAST: The length is below 2^16.
+const CLASSIC_MAX_MTU: u32 = tx_slots::MAX_FRAME_LEN as u32 - HEADER_LEN - FCS_LEN;
+const CPLUS_MAX_MTU: u32 = 4096;
+
+/// The longest packet that the chip cuts into segments, in bytes: QEMU collects it in 64 KiB.
+const TSO_MAX_SIZE: u32 = 0xf000;
+
+/// For how long a frame may stay in the chip, in milliseconds.
+const WATCHDOG_MS: u32 = 6000;
+
+/// In the classic mode checksums are computed when a frame is copied into its slot, so the chip can be said
+/// to do that for any protocol.
+const CLASSIC_FEATURES: Features = Features::HW_CSUM;
+
+/// VLAN tags are inserted and taken off by the chip.
+const TAGGING: Features = Features::VLAN_TX.with(Features::VLAN_RX);
+
+/// What the chip does in the C+ mode.
+const CPLUS_FEATURES: Features = Features::IP_CSUM
+    .with(Features::TSO)
+    .with(Features::RXCSUM)
+    .with(TAGGING);
+
+/// The shortest receive ring, in descriptors.
+const MIN_RX: u16 = 16;
+
+/// What is chosen.
+pub(crate) struct Settings {
+    /// Frames go the classic way.
+    classic: Atomic<bool>,
+    rx_len: Atomic<u32>,
+    tx_len: Atomic<u32>,
+    copybreak: Atomic<u32>,
+    loopback: Atomic<bool>,
+}
+
+impl Settings {
+    /// Without a choice: the C+ mode, if the chip has it, and rings as long as they can be.
+    pub(crate) fn new(has_descriptors: bool) -> Self {
+        Self {
+            classic: Atomic::new(!has_descriptors),
+            rx_len: Atomic::new(MAX_DESCRIPTORS.into()),
+            tx_len: Atomic::new(MAX_DESCRIPTORS.into()),
+            copybreak: Atomic::new(256),
+            loopback: Atomic::new(false),
+        }
+    }
+
+    /// Whether frames go the classic way, when the interface goes up or is up.
+    #[inline]
+    pub(crate) fn is_classic(&self) -> bool {
+        // ORDERING: Relaxed. It changes under the instance lock, while the interface is down.
+        self.classic.load(Relaxed)
+    }
+
+    /// How many descriptors the receive ring has, and the transmit ring.
+    pub(crate) fn ring_lens(&self) -> (u16, u16) {
+        // ORDERING: Relaxed. Both are read and written under the instance lock.
+        let len = |len: &Atomic<u32>| u16::try_from(len.load(Relaxed)).unwrap_or(MAX_DESCRIPTORS);
+        (len(&self.rx_len), len(&self.tx_len))
+    }
+
+    fn set_ring_lens(&self, rx: u16, tx: u16) {
+        // ORDERING: Relaxed, as above.
+        self.rx_len.store(rx.into(), Relaxed);
+        self.tx_len.store(tx.into(), Relaxed);
+    }
+
+    /// Received frames up to this length are copied out of their buffers, in bytes.
+    #[inline]
+    pub(crate) fn copybreak(&self) -> u32 {
+        // ORDERING: Relaxed. Any value is right at any time.
+        self.copybreak.load(Relaxed)
+    }
+
+    /// Sets what [`Self::copybreak`] says.
+    ///
+    /// `EOPNOTSUPP` in the classic mode, in which all frames are copied.
+    pub(crate) fn set_copybreak(&self, bytes: u32) -> Result {
+        if self.is_classic() {
+            return Err(EOPNOTSUPP);
+        }
+        // ORDERING: Relaxed, as above.
+        self.copybreak.store(bytes, Relaxed);
+        Ok(())
+    }
+
+    /// Where the chip sends to.
+    pub(crate) fn loopback(&self) -> Loopback {
+        // ORDERING: Relaxed. Read and written under the instance lock.
+        if self.loopback.load(Relaxed) {
+            Loopback::On
+        } else {
+            Loopback::Off
+        }
+    }
+
+    /// Sets that by the features. Returns whether it is a change.
+    pub(crate) fn set_loopback(&self, features: Features) -> bool {
+        let wanted = features.contains(Features::LOOPBACK);
+        // ORDERING: Relaxed, as above.
+        let before = self.loopback.load(Relaxed);
+        self.loopback.store(wanted, Relaxed);
+        before != wanted
+    }
+
+    /// What is said of the rings. Those of the classic mode have another kind of length, which is fixed.
+    pub(crate) fn rings(&self) -> RingParameters {
+        let (rx, tx, max) = if self.is_classic() {
+            (0, 0, 0)
+        } else {
+            let (rx, tx) = self.ring_lens();
+            (rx, tx, MAX_DESCRIPTORS)
+        };
+        RingParameters {
+            rx: rx.into(),
+            rx_max: max.into(),
+            tx: tx.into(),
+            tx_max: max.into(),
+        }
+    }
+}
+
+/// What the interface of a chip is set up with. What it has in one of its modes alone is switched by
+/// [`fix_features`].
+pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
+    let (on, max_mtu) = if has_descriptors {
+        (CLASSIC_FEATURES.with(CPLUS_FEATURES), CPLUS_MAX_MTU)
+    } else {
+        (CLASSIC_FEATURES, CLASSIC_MAX_MTU)
+    };
+    let on = on.with(Features::SG);
+    Config::new(mac)
+        .mtu(MIN_MTU, max_mtu)
+        .watchdog_ms(WATCHDOG_MS)
+        .tso_max_size(TSO_MAX_SIZE)
+        .features(
+            on.with(Features::HIGHDMA),
+            on.with(Features::RXALL)
+                .with(Features::RXFCS)
+                .with(Features::LOOPBACK),
+            on.with(Features::HIGHDMA).without(TAGGING),
+        )
+}
+
+/// Which of `features` are possible in the mode.
+pub(crate) fn fix_features(classic: bool, features: Features) -> Features {
+    features.without(if classic {
+        CPLUS_FEATURES
+    } else {
+        CLASSIC_FEATURES
+    })
+}
+
+/// What a chip in the C+ mode does to received frames, with these features.
+pub(crate) fn offloads(features: Features) -> Offloads {
+    Offloads {
+        vlan: features.contains(Features::VLAN_RX),
+        checksum: features.contains(Features::RXCSUM),
+    }
+}
+
+impl<'bound> Nic<'bound> {
+    /// Chooses the mode, while the interface is down. The features must be looked at again afterwards.
+    ///
+    /// # Errors
+    ///
+    /// - `EOPNOTSUPP`: the chip has no other mode.
+    /// - `EBUSY`: the interface is up.
+    /// - `EMSGSIZE`: the MTU is above what the classic mode can send.
+    pub(crate) fn choose_mode(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        classic: bool,
+    ) -> Result {
+        if classic == self.settings.is_classic() {
+            return Ok(());
+        }
+        if !self.hw.chip.has_descriptors {
+            return Err(EOPNOTSUPP);
+        }
+        if up.is_some() {
+            return Err(EBUSY);
+        }
+        let max_mtu = if classic {
+            CLASSIC_MAX_MTU
+        } else {
+            CPLUS_MAX_MTU
+        };
+        if cx.dev().mtu() > max_mtu {
+            return Err(EMSGSIZE);
+        }
+        // ORDERING: Relaxed, see `Settings::is_classic`.
+        self.settings.classic.store(classic, Relaxed);
+        cx.set_mtu_limits(MIN_MTU, max_mtu);
+        Ok(())
+    }
+
+    /// Chooses the number of descriptors of the receive ring, and of the transmit ring.
+    ///
+    /// # Errors
+    ///
+    /// - `EOPNOTSUPP`: the classic mode has none.
+    /// - `EINVAL`: too few.
+    /// - `ENOMEM`, and what [`Locked::replace`] fails with.
+    pub(crate) fn choose_rings(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        rx: u32,
+        tx: u32,
+    ) -> Result {
+        if self.settings.is_classic() {
+            return Err(EOPNOTSUPP);
+        }
+        let (rx, tx) = (u16::try_from(rx)?, u16::try_from(tx)?);
+        if !(MIN_RX..=MAX_DESCRIPTORS).contains(&rx)
+            || !(MIN_DESCRIPTORS..=MAX_DESCRIPTORS).contains(&tx)
+        {
+            return Err(EINVAL);
+        }
+        let before = self.settings.ring_lens();
+        self.settings.set_ring_lens(rx, tx);
+        if up.is_none() {
+            return Ok(());
+        }
+        let mtu = cx.dev().mtu();
+        self.replace_rings(cx, mtu)
+            .inspect_err(|_| self.settings.set_ring_lens(before.0, before.1))
+    }
+
+    /// Makes new rings for an interface that is up, for this MTU, and goes on with them. If there is no
+    /// memory for them, nothing changes.
+    pub(crate) fn replace_rings(&self, cx: &mut Locked<'_, Self>, mtu: u32) -> Result {
+        let (rx, tx) = path::open(self, cx, mtu)?;
+        cx.replace(rx, tx)
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pages that a device writes received frames to.
+
+use super::{
+    context::Process,
+    driver::{
+        Device,
+        Operations, //
+    },
+    napi::{
+        Incoming,
+        Poll,
+        HEADER_LEN, //
+    },
+};
+use kernel::{
+    device::{
+        self,
+        Bound, //
+    },
+    dma::{
+        Access,
+        Bus,
+        Loan, //
+    },
+    prelude::*, //
+};
+use std::marker::PhantomData;
+
+/// What of one page, or two, holds a frame, on x86-64.
+const CAPACITIES: [u32; 2] = [4096 - 256 - 320, 8192 - 256 - 320];
+
+/// What is in a page that nobody has written to.
+const POISON: u8 = 0xa5;
+
+/// Pages for one receive ring.
+pub(crate) struct Pool<'bound> {
+    bus: Bus,
+    capacity: u32,
+    _dev: PhantomData<&'bound device::Device<Bound>>,
+}
+
+impl<'bound> Pool<'bound> {
+    pub(crate) fn new<T: Operations>(
+        _dev: &Device<T>,
+        parent: &'bound device::Device<Bound>,
+        _buffers: u32,
+        len: u32,
+    ) -> Result<Self> {
+        let capacity = CAPACITIES
+            .into_iter()
+            .find(|&capacity| capacity >= len)
+            .ok_or(EINVAL)?;
+        kernel::alloc::allocate()?;
+        Ok(Self {
+            bus: parent.bus().clone(),
+            capacity,
+            _dev: PhantomData,
+        })
+    }
+
+    pub(crate) fn serve<T: Operations>(&mut self, _dev: &Device<T>) {}
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    pub(crate) fn fill(&mut self, _cx: &Process<'_>) -> Result<Buffer> {
+        kernel::alloc::allocate()?;
+        Ok(self.buffer())
+    }
+
+    pub(crate) fn take<T: Operations>(&mut self, napi: &Poll<'_, T>) -> Result<Buffer> {
+        napi.dev().allocate()?;
+        Ok(self.buffer())
+    }
+
+    fn buffer(&self) -> Buffer {
+        let page = vec![POISON; self.capacity as usize];
+        Buffer {
+            loan: self.bus.lend(page, Access::Both),
+        }
+    }
+}
+
+/// A page of a pool, mapped for the device to write a frame to.
+pub(crate) struct Buffer {
+    loan: Loan,
+}
+
+impl Buffer {
+    pub(crate) fn address(&self) -> u64 {
+        self.loan.address()
+    }
+
+    fn frame(&self, len: u32) -> Result<Vec<u8>> {
+        let len = len as usize;
+        if !(HEADER_LEN..=self.loan.size()).contains(&len) {
+            return Err(EINVAL);
+        }
+        self.loan.with_bytes(0, len, |bytes| bytes.to_vec())
+    }
+}
+
+impl<'a, T: Operations> Poll<'a, T> {
+    pub(crate) fn copy_received(&mut self, buffer: &mut Buffer, len: u32) -> Result<Incoming<'a>> {
+        let frame = buffer.frame(len)?;
+        self.dev().allocate()?;
+        Ok(Incoming::new(frame))
+    }
+
+    /// The packet is read at once, and the page of it gone: a device that writes there still goes astray.
+    pub(crate) fn take_received(
+        &mut self,
+        buffer: Buffer,
+        len: u32,
+    ) -> Result<Incoming<'a>, (Error, Buffer)> {
+        let frame = buffer
+            .frame(len)
+            .and_then(|frame| self.dev().allocate().map(|()| frame));
+        match frame {
+            Ok(frame) => Ok(Incoming::new(frame)),
+            Err(error) => Err((error, buffer)),
+        }
+    }
+}
