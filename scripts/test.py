@@ -176,7 +176,9 @@ def vm_reason(status):
 def vm_tests(kernel, chosen, compare):
     """(file, subject) of the VM's tests for this run, in the order of FOLDERS and names; of those that
     a head line has chosen, if only they are to run. With the C originals, if they are to be compared."""
-    # Those are no part of the verdict, and not to be debugged.
+    # A run that may have them has all the driver's modes, too.
+    everything = compare
+    # They are no part of the verdict, and not to be debugged.
     compare = compare and kernel == "stock"
     for folder in FOLDERS:
         path = f"{TREE}/selftests/{folder}"
@@ -189,8 +191,9 @@ def vm_tests(kernel, chosen, compare):
             except ValueError as error:
                 sys.exit(f"rpacket: error: {error}")
             if head.runs(kernel, chosen) and wanted(f"{folder}/{name}"):
-                for subject in head.subjects if compare else head.subjects[:1]:
-                    yield file, subject
+                for subject in head.variants(kernel, everything):
+                    if compare or head.is_counted(subject):
+                        yield file, subject
     for file, subject in catalogue.chosen(wanted, compare):
         if heads.read(file).runs(kernel, chosen):
             yield file, subject
@@ -276,8 +279,8 @@ def vm_group(account, kernel, group, tests):
             # The test under which the VM died.
             file, subject = open_test
             title = file.removeprefix("selftests/")
-            account.add_vm(f"{title}: the kernel survives it", subject, kernel, "fail",
-                           vm_reason(status), subject == heads.read(file).subjects[0])
+            account.add_vm(f"{title}: the kernel survives it", subject.partition("+")[0], kernel, "fail",
+                           vm_reason(status), heads.read(file).is_counted(subject))
             account.top(False, title, vm_reason(status))
             done += 1
         elif status in VM_STATUS or status not in RUNNER_STATUS:

@@ -47,7 +47,12 @@ FALLIBLE = {site.function: site for site in (
     Site("dev_set_promiscuity"), Site("dev_set_allmulti"), Site("dev_mc_add"), Site("dev_uc_add"),
     _pointer("__dev_get_by_index", "ENODEV"), _pointer("dev_get_by_index_rcu", "ENXIO"),
     # Packets. Those that are lost are counted: the test that sends them looks.
-    _pointer("napi_alloc_skb", "0"), _pointer("skb_clone", "0"), Site("___pskb_trim", -12, "0"),
+    _pointer("napi_alloc_skb", "0"), _pointer("napi_build_skb", "0"), _pointer("skb_clone", "0"),
+    # DMA_MAPPING_ERROR.
+    Site("dma_map_page_attrs", -1, "0"), Site("__skb_pad", -12, "0"), Site("skb_checksum_help", error="0"),
+    # Where the interface goes up, or its rings change, it is ENOMEM.
+    Site("page_pool_create"), _pointer("page_pool_alloc_pages", "0"),
+    Site("___pskb_trim", -12, "0"),
     _pointer("__pskb_pull_tail", "0"), Site("skb_copy_bits", -14, "0"),
     Site("__skb_flow_dissect", 0, "0"),
     _pointer("sock_alloc_send_pskb", "ENOBUFS"),
@@ -119,7 +124,9 @@ INFALLIBLE = {
         r"unregister_(netdev|netdevice_notifier|pernet_subsys)", r"(proto|sock)_unregister",
         r"pci_(clear_master|disable_device|free_irq_vectors|iounmap|release_region|unregister_driver)",
         r"free_(irq|netdev)", r"dma_free_attrs", r"remove_proc_entry", r"timer_delete_sync",
-        r"__netif_napi_del_locked", r"dev_[mu]c_del", r"__dev_remove_pack"),
+        r"__netif_napi_del_locked", r"dev_[mu]c_del", r"__dev_remove_pack", r"dma_unmap_page_attrs",
+        r"page_pool_(destroy|put_unrefed_netmem)"),
+    "gives memory to the device, or takes it back": (r"__dma_sync_single_for_(cpu|device)",),
     "gives a packet, a socket or a route back": (
         r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",
         r"skb_free_datagram", r"skb_queue_purge_reason", r"sk_free", r"dst_release", r"nf_conntrack_destroy"),
@@ -130,6 +137,7 @@ INFALLIBLE = {
         r"netif_napi_(add_weight|set_irq)_locked", r"napi_(en|dis)able_locked", r"netif_queue_set_napi",
         r"netif_tx_wake_queue", r"netif_schedule_queue", r"netdev_(work_sched|core_stats_inc)",
         r"dql_(completed|reset)", r"timer_init_key", r"mod_timer", r"dev_addr_mod",
+        r"netdev_update_features", r"netif_set_tso_max_size", r"page_pool_enable_direct_recycling",
         r"eth_commit_mac_addr_change", r"dev_add_pack", r"sock_init_data", r"sk_error_report",
         r"__sock_(recv_cmsgs|tx_timestamp)"),
     "asks the stack to do something later, or tells whether that is asked for already": (

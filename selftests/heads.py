@@ -9,7 +9,9 @@ from upstream import catalogue
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
 KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "icount",
-         "qtest", "remaps", "ruins", "debug", "full"}
+         "qtest", "remaps", "ruins", "debug", "full", "modes"}
+# The ways of a frame that the driver has on QEMU's card; the first is its own choice.
+MODES = ("cplus", "classic")
 SWITCHES = ("leak-scan", "trace", "icount", "qtest", "remaps", "ruins", "full")
 
 # How many times longer things may take on a kernel, on emulated CPUs.
@@ -34,12 +36,29 @@ class Head:
     ruins: bool
     chosen: bool
     full: bool
+    modes: list
     # What runs the test, if it is not its own file.
     command: list = None
 
     def shape(self):
         """Tests with the same shape share a boot."""
         return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest, self.remaps)
+
+    def variants(self, kernel, everything):
+        """The subjects of a run, each with the mode after a plus sign if the test runs in more than one, or
+        in another than the driver's own choice.
+
+        If not everything is to run, a test that has both modes runs in the first on the stock kernel, and in
+        the other one elsewhere."""
+        ours, *others = self.subjects
+        modes = self.modes
+        if len(modes) > 1 and not everything:
+            modes = modes[:1] if kernel == "stock" else modes[1:]
+        return [ours if mode == MODES[0] else f"{ours}+{mode}" for mode in modes] + others
+
+    def is_counted(self, subject):
+        """Whether results of the subject are part of the verdict: it is not there for comparison."""
+        return subject.partition("+")[0] == self.subjects[0]
 
     def runs(self, kernel, chosen=False, full=FULL):
         """Whether a run on the kernel has this test: one of all tests, or of the chosen ones."""
@@ -51,6 +70,7 @@ def of_upstream(test):
     return Head(subjects=list(test.subjects), kernels=list(test.kernels), timeout=test.seconds + 180,
                 nics="rtl8139,e1000", machine="q35", cpus=test.cpus, leak_scan=False, log=test.log, trace=False,
                 icount=False, qtest=False, remaps=False, ruins=False, chosen=False, full=not test.short,
+                modes=[MODES[0]],
                 command=[catalogue.RUN, test.name])
 
 
@@ -58,6 +78,7 @@ def check(path, found):
     """A word that nobody understands would be a test that runs nowhere."""
     kernels = set(found.get("kernels", "").replace(",", " ").split())
     wrong = [f"kernels: {name}" for name in sorted(kernels - {*SLOW, "host"})]
+    wrong += [f"modes: {name}" for name in found.get("modes", MODES[0]).split() if name not in MODES]
     for key in SWITCHES:
         if found.get(key, "yes") != "yes":
             wrong.append(f"{key}: {found[key]}, not yes")
@@ -102,4 +123,5 @@ def read(path):
         ruins=found.get("ruins") == "yes",
         chosen=found.get("debug") == "chosen",
         full=found.get("full") == "yes",
+        modes=found.get("modes", MODES[0]).split(),
     )

@@ -20,6 +20,10 @@
 #	                     recorded and do not fail the run, and which is left out on debug and rt, and
 #	                     in `make test` unless KERNEL or TESTS is set.
 #	                     Default: rtl8139_rs in drivers/, af_rpacket in net/, rpsniff in e2e/.
+#	# modes: LIST        the ways of a frame that our driver is to take, cplus and classic ($MODE);
+#	                     default: cplus, which is its own choice on QEMU's card. A test that has both
+#	                     runs once in each, but in `make test`: there in the first on the stock
+#	                     kernel and in the other one on debug
 #	# kernels: LIST      stock, debug, rt (default: all); host: not in the VM (rig/host.sh alone)
 #	# debug: chosen      `make test` runs it on the debug kernel too
 #	# full: yes          only `make test-full` runs it (which sets RPACKET_FULL=1 for all tests)

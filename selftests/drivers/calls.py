@@ -11,6 +11,7 @@ names those that were not reached."""
 
 import contextlib
 import ctypes
+import struct
 import sys
 
 import cases
@@ -24,6 +25,11 @@ sys.path.insert(0, lib.HERE)
 import fail_call
 
 ETHTOOL_GSET, ETHTOOL_SSET = 1, 2
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
+# struct virtio_net_hdr: nothing; a sum (VIRTIO_NET_HDR_F_NEEDS_CSUM) of what is behind byte 60, as if of UDP.
+PLAIN, ODD_SUM = bytes(10), struct.pack("=BBHHHH", 1, 0, 0, 0, 60, 6)
+# In a system call, where in the poll a frame would be lost.
+NO_BUFFERS = {"page_pool_alloc_pages": ("ENOMEM",)}
 # What has a reason not to be reached by any case here.
 UNREACHED = [
     (r"(.*::napi::poll::<.*>|rnet_helper_netif_tx_trylock_queue)\+\w+, (_raw|rt)_spin_trylock",
@@ -64,19 +70,22 @@ def freed(wire, resources):
 
 def opening(wire):
     """The interface goes up: whatever fails, it is down, and no line is requested."""
-    with failing.down(wire) as (requests, undo):
-        lib.diag("open: " + wire.calls.each(requests.up, undo, least=3))
+    with failing.down(wire) as (requests, undo), failing.short_rings(wire):
+        lib.diag("open: " + wire.calls.each(requests.up, undo, NO_BUFFERS, least=3))
 
 
 def receiving(wire):
     """A frame that finds no packet is dropped and counted, and the next one comes."""
     ready(wire)
     works_again(wire)
-    data = frame(wire.dut.mac, wire.peer.mac, 600, 5)
     with Tap(wire.peer, 0) as out, Tap(wire.dut) as heard:
-        def receive():
-            accounted(lambda: out.send(data), heard, lambda: wire.dut.counters()["rx_dropped"])
-        lib.diag("receive: " + wire.calls.each(receive))
+        # One that is copied, and one that is not.
+        for size in (100, 600):
+            data = frame(wire.dut.mac, wire.peer.mac, size, 5)
+
+            def receive(data=data):
+                accounted(lambda: out.send(data), heard, lambda: wire.dut.counters()["rx_dropped"])
+            lib.diag(f"receive {size}: " + wire.calls.each(receive))
 
 
 def accounted(send, heard, drops, count=3):
@@ -89,15 +98,18 @@ def accounted(send, heard, drops, count=3):
 
 
 def sending(wire):
-    """A frame of a program has all that it needs."""
+    """A frame of a program arrives, or is counted as dropped: a long one, one that is padded, and one whose
+    checksum is not where the card looks for it."""
     ready(wire)
     works_again(wire)
-    data = frame(wire.peer.mac, wire.dut.mac, 600, 6)
     with Tap(wire.dut, 0) as out, Tap(wire.peer) as heard:
-        def send():
-            out.send(data)
-            assert heard.receive(5), "the frame did not arrive"
-        lib.diag("send: " + wire.calls.each(send, least=0))
+        out.socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        for size, header in ((600, PLAIN), (40, PLAIN), (600, ODD_SUM)):
+            data = header + frame(wire.peer.mac, wire.dut.mac, size, 6)
+
+            def send(data=data):
+                accounted(lambda: out.send(data), heard, lambda: wire.dut.counters()["tx_dropped"])
+            lib.diag(f"send {size}: " + wire.calls.each(send, least=0))
 
 
 def sending_what_others_keep(wire):
@@ -116,14 +128,22 @@ def settings(wire):
     requests, mac = Requests(wire.dut.name), wire.dut.mac
     link = ctypes.create_string_buffer(44)
     requests.ethtool(ETHTOOL_GSET, link)
+    with failing.short_rings(wire):
+        lib.diag("the MTU: " + wire.calls.each(lambda: requests.set_mtu(OTHER_MTU), lambda: restored(wire, requests),
+                                               NO_BUFFERS, least=3))
     for what, do, undo, least in (
-            ("the MTU", lambda: requests.set_mtu(OTHER_MTU), lambda: requests.set_mtu(USUAL_MTU), 0),
             ("the address", lambda: requests.set_mac(OTHER_MAC), lambda: requests.set_mac(mac), 1),
             ("asking for the link", lambda: requests.ethtool(ETHTOOL_GSET, link), lambda: None, 0),
             ("setting the link", lambda: requests.ethtool(ETHTOOL_SSET, link), lambda: None, 0)):
         lib.diag(f"{what}: " + wire.calls.each(do, undo, least=least))
     assert wire.dut.mac == mac
     works_again(wire)
+
+
+def restored(wire, requests):
+    """The interface works, with the MTU that it has, and has the usual one again."""
+    works_again(wire)
+    requests.set_mtu(USUAL_MTU)
 
 
 def each_call_was_reached(wire):

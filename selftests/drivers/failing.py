@@ -23,8 +23,8 @@ SIOCSIFHWADDR, SIOCETHTOOL = 0x8924, 0x8946
 IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
 # Which file makes an allocation fail (fault_sites.py), if it is not faults.py.
 OWNERS = [
-    ("start_xmit|skb_tstamp_tx|napi_alloc_skb", "softirq_faults.py", "what is sent, and what arrives"),
-    ("Vec.*krealloc", None, "only the tests of the layer have such a list"),
+    ("start_xmit|skb_tstamp_tx|napi_(alloc|build)_skb|__skb_pad|skb_checksum_help", "softirq_faults.py",
+     "what is sent, and what arrives"),
 ]
 OTHER_MAC, OTHER_MTU, USUAL_MTU = b"\x02\0\0\0\0\x77", 1400, 1500
 
@@ -125,6 +125,19 @@ def down(wire):
 
     yield requests, undo
     works_again(wire)
+
+
+@contextlib.contextmanager
+def short_rings(wire):
+    """As few buffers as there can be: each of them is an allocation that can fail."""
+    def choose(rx, tx):
+        wire.dut.ethtool("-G", wire.dut.name, "rx", str(rx), "tx", str(tx))
+
+    choose(16, 20)
+    try:
+        yield
+    finally:
+        choose(64, 64)
 
 
 def requested(wire):

@@ -69,7 +69,7 @@ def probing(wire):
 
 def opening(wire):
     """The interface goes up: whatever fails, it is down, and no line is requested."""
-    with failing.down(wire) as (requests, undo):
+    with failing.down(wire) as (requests, undo), failing.short_rings(wire):
         wire.faults.each("open", requests.up, ("ENOMEM",), undo,
                          lambda: requests.has(IFF_UP) and failing.requested(wire))
 
@@ -79,8 +79,9 @@ def settings(wire):
     ready(wire)
     requests = Requests(wire.dut.name)
     mac = wire.dut.mac
-    wire.faults.each("the MTU", lambda: requests.set_mtu(OTHER_MTU), ("ENOMEM",),
-                     lambda: requests.set_mtu(USUAL_MTU), lambda: requests.mtu() == OTHER_MTU, least=0)
+    with failing.short_rings(wire):
+        wire.faults.each("the MTU", lambda: requests.set_mtu(OTHER_MTU), ("ENOMEM",),
+                         lambda: requests.set_mtu(USUAL_MTU), lambda: requests.mtu() == OTHER_MTU)
     wire.faults.each("the address", lambda: requests.set_mac(OTHER_MAC), ("ENOMEM",),
                      lambda: requests.set_mac(mac), lambda: wire.dut.mac == OTHER_MAC, least=0)
     assert wire.dut.mac == mac

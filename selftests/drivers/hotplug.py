@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
 # debug: chosen
-# timeout: 300
+# timeout: 300 1500
 # machine: pc
 # remaps: yes
 # leak-scan: yes
@@ -11,14 +11,14 @@
 import os
 
 import cases
-from nic import DUT_IDS, SLOW, Card, cards, format_mac, qmp, wait_for, write
+from nic import DUT_IDS, Card, cards, format_mac, qmp, times, wait_for, write
 from removable import CARD_MAC, Traffic, pings
 
 
 def removed_and_found_again_by_the_bus(wire):
     """/sys/bus/pci: remove and rescan, under traffic."""
     with Traffic(wire) as traffic:
-        for _ in range(5 // SLOW + 1):
+        for _ in range(times(5)):
             traffic.flows()
             write(f"{wire.card.sys}/remove", 1)
             assert not os.path.exists(wire.card.sys)
@@ -33,7 +33,7 @@ def removed_and_found_again_by_the_bus(wire):
 def pulled_out_and_plugged_in(wire):
     """device_del and device_add in QEMU, under traffic: ACPI tells the guest."""
     with Traffic(wire) as traffic:
-        for _ in range(4 // SLOW):
+        for _ in range(times(4)):
             traffic.flows()
             qmp("device_del", id="nic0")
             wait_for("the card to be gone", lambda: not os.path.exists(wire.card.sys), 20)

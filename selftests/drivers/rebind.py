@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
-# timeout: 300
+# timeout: 300 1200
 # leak-scan: yes
 """The driver comes and goes, under traffic in both directions. (hotplug.py: the card does.)
 
@@ -9,14 +9,14 @@ On the debug kernel's chosen part it is e2e/removal.py that does this, with sock
 
 import cases
 from frames import Tap
-from nic import DUT4, OURS, SLOW, SUBJECT, format_mac, ip, lib, load, loaded, run, unload, wait_for
+from nic import DUT4, OURS, SUBJECT, format_mac, ip, lib, load, loaded, run, times, unload, wait_for
 from removable import CARD_MAC, Traffic, gone, pings
 
 
 def unbind_and_bind_under_traffic(wire):
     """Over and over; the line and the registers are free in between."""
     with Traffic(wire) as traffic:
-        for _ in range(10 // SLOW):
+        for _ in range(times(10)):
             traffic.flows()
             wire.card.unbind()
             assert wire.card.driver is None and not wire.card.handlers()[1]
@@ -29,7 +29,7 @@ def unbind_and_bind_under_traffic(wire):
 def unload_and_load_under_traffic(wire):
     """rmmod does not wait for anybody: the interface in use goes away with it."""
     with Traffic(wire) as traffic:
-        for _ in range(8 // SLOW):
+        for _ in range(times(8)):
             traffic.flows()
             run("rmmod", wire.subject)
             assert not loaded(wire.subject) and wire.card.driver is None

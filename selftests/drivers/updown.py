@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
 # debug: chosen
-# timeout: 240
+# timeout: 240 900
 # leak-scan: yes
 """Up and down: what exists only while the interface is up, and loops of it under traffic."""
 
@@ -11,7 +11,7 @@ import time
 
 import cases
 from frames import Tap, flood, frame
-from nic import SLOW, lib, read, wait_for
+from nic import lib, read, times, wait_for
 
 
 def the_line_belongs_to_the_card_only_while_up(wire):
@@ -55,13 +55,13 @@ def counters_outlive_down_and_up(wire):
 
 def twenty_times_under_traffic(wire):
     """Floods in both directions meanwhile; after each up frames come and go again."""
-    times = 20 // SLOW
+    rounds = times(20)
     to_dut = frame(wire.dut.mac, wire.peer.mac, 1000, 1)
     to_peer = frame(wire.peer.mac, wire.dut.mac, 1000, 2)
     with flood(wire.peer, to_dut, 0.0005, 8) as receiving, \
             flood(wire.dut, to_peer, 0.0005, 8) as sending, Tap(wire.peer) as there:
         started = (receiving.count, sending.count)
-        for number in range(times):
+        for number in range(rounds):
             wire.dut.set("down")
             wire.dut.set("up")
             before = wire.dut.counters()
@@ -74,7 +74,7 @@ def twenty_times_under_traffic(wire):
         for data, _ in there.drain(0.1, 2000):
             assert data == to_peer, f"a frame arrived changed: {data[:32].hex()}"
     wire.up()
-    return f"{times} times"
+    return f"{rounds} times"
 
 
 def up_twice_and_down_twice_are_harmless(wire):
