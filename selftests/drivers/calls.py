@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
+# modes: cplus classic
 # timeout: 400
 # leak-scan: yes
 # log: probe with driver rtl8139_rs failed

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
+# modes: classic
 # kernels: debug
 # qtest: yes
 # timeout: 300

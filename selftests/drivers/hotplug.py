@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: classic cplus
 # debug: chosen
 # timeout: 300 1500
 # machine: pc

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # kernels: stock
 # timeout: 240
 """Interrupts: few for a packet, with one CPU and with two, wherever the line is delivered.

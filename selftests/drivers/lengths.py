@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: classic cplus
 # timeout: 180
 """How short and how long a frame may be: raw frames of every length, and the limits of the MTU."""
 

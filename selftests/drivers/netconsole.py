@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
+# modes: cplus classic
 # timeout: 180
 """The kernel's own messages leave through the card (netpoll): also under traffic, and when it goes.
 

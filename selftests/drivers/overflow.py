@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: classic
 # timeout: 240
 """More frames than the receiver can take: it loses some, counts them, and goes on."""
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # timeout: 180
 """Every size of ping, IPv4 and IPv6, echoed by the other end and compared byte by byte."""
 

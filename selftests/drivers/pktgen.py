@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: classic cplus
 # timeout: 120
 """The kernel's packet generator, which sends as fast as the card takes it, from a thread of the
 kernel, and keeps a reference to what it sends: all of it arrives."""

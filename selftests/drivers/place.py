@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
+# modes: cplus classic
 # remaps: yes
 # qtest: yes
 # timeout: 300

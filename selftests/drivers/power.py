@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # timeout: 300
 # log: NETDEV WATCHDOG
 """The machine goes to sleep, and wakes up with a card that has forgotten all; it goes off; and the bus finds

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # timeout: 300 1200
 # leak-scan: yes
 """The driver comes and goes, under traffic in both directions. (hotplug.py: the card does.)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
+# modes: classic
 # qtest: yes
 # timeout: 300
 """The card stores nonsense: headers in the receive ring that no frame has.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # timeout: 240
 # nics: rtl8139,e1000,rtl8139+addr=0x14
 """Two cards on one interrupt line: each handler takes what is its card's and nothing else.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: classic cplus
 # timeout: 180
 """The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
 
@@ -12,10 +13,12 @@ import time
 import cases
 from filter import ALL
 from frames import BROADCAST, Tap, flood, frame
-from nic import SLOW, SilentWire, lib, read, run, wait_for
+from nic import MODE, OURS, SLOW, SilentWire, lib, read, run, wait_for
 
 # What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
 SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
+
+COMMAND, RECEIVER = 0x37, 0x08
 
 
 def quiet(wire):
@@ -157,6 +160,10 @@ def the_byte_queue_limit_works_and_returns_to_zero(wire):
         assert sender.is_alive() and sender.count > 1000 // SLOW
     wait_for("nothing in flight", lambda: read(f"{folder}/inflight") == "0", 2)
     # A driver without byte queue limits leaves both at zero for ever.
+    if wire.subject == OURS and MODE == "cplus":
+        # QEMU has sent a frame before the doorbell returns, so that nothing is ever in flight.
+        assert not highest and not max(limits), (highest, limits)
+        highest = in_flight_in_a_chip_that_does_not_send(wire, folder)
     assert highest or max(limits), "neither limit nor bytes in flight were ever more than zero"
     for size in (60, 1514):
         with Tap(wire.dut, 0) as source:
@@ -164,6 +171,18 @@ def the_byte_queue_limit_works_and_returns_to_zero(wire):
         wait_for(f"a lone frame of {size} bytes to be completed",
                  lambda: read(f"{folder}/inflight") == "0", 2)
     return f"at most {highest} bytes in flight, limit up to {max(limits)}"
+
+
+def in_flight_in_a_chip_that_does_not_send(wire, folder):
+    """Its transmitter is switched off; the driver notices that within eight seconds, and resets it."""
+    wire.card.poke(COMMAND, 1, RECEIVER)
+    with Tap(wire.dut, 0) as source:
+        source.send(frame(wire.peer.mac, wire.dut.mac, 1000, 1))
+    highest = int(read(f"{folder}/inflight"))
+    assert highest == 1000, f"{highest} bytes in flight, of a frame of 1000"
+    resets = wire.dut.ethtool_stats()["resets"]
+    wait_for("a reset", lambda: wire.dut.ethtool_stats()["resets"] > resets, 12)
+    return highest
 
 
 if __name__ == "__main__":

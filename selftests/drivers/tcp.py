@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # timeout: 300
 """TCP in bulk, each way and both ways at once, with the checksum of every byte compared."""
 
