@@ -2,7 +2,7 @@
 # What a person types; `make help` lists it. Kbuild has what the kernel's build system reads.
 
 # Parameters, all optional; the scripts take them from the environment.
-export RPACKET_CACHE KERNEL TESTS SEED NICS MODULES MINUTES BASELINE V JOBS
+export RPACKET_CACHE KERNEL TESTS SEED SLEEPS NICS MODULES MINUTES BASELINE V JOBS
 
 CMD ?=
 S := scripts

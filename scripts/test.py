@@ -222,7 +222,7 @@ def ruinous_last(tests):
 
 def vm_group(account, kernel, group, tests):
     """All tests of one group: in one boot, or in more when the kernel dies under one."""
-    (machine, cpus, nics, trace, icount, qtest, remaps), leak_scan = group
+    (machine, cpus, nics, trace, icount, qtest, remaps, sleeps), leak_scan = group
     options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
     if trace:
         options.append("--trace")
@@ -232,6 +232,8 @@ def vm_group(account, kernel, group, tests):
         options.append("--qtest")
     if remaps:
         options.append("--one-thread")
+    if sleeps:
+        options.append("--sleeps")
     if leak_scan:
         options += ["--append", "kmemleak=on"]
     tests, again, counted = list(tests), collections.Counter(), set()

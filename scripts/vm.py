@@ -23,6 +23,7 @@ import threading
 import time
 import traceback
 
+import vm_sleeper
 from vm_trace import Accesses, Instructions
 
 sys.path.insert(0, "/rpacket/selftests")
@@ -109,7 +110,7 @@ class Qmp:
 class Guest:
     """What is known about a running guest, from its ports and its console."""
 
-    def __init__(self, folder, echo_console, trace=False):
+    def __init__(self, folder, echo_console, trace=False, sleeps=False):
         self.folder = folder
         self.trace = f"{folder}/trace.log" if trace else None
         self.echo_console = echo_console
@@ -123,6 +124,7 @@ class Guest:
         self.ended = None
         self.sockets = tempfile.mkdtemp(prefix="vm")
         self.qmp = Qmp(f"{self.sockets}/monitor")
+        self.waker = vm_sleeper.Waker(self.qmp) if sleeps else None
         self.accesses = Accesses(self.qmp, self.trace)
         self.instructions = Instructions(self.qmp, folder, self.trace)
         self._serve("beat", self._on_beat)
@@ -148,6 +150,9 @@ class Guest:
         now = time.monotonic()
         self.started = self.started or now
         self.beat = now
+        if self.waker and line.startswith(b"{"):
+            vm_sleeper.journal(line)
+            return
         words = line.split()
         if len(words) == 2 and words[0] == b"end" and words[1].isdigit():
             self.status, self.ended = int(words[1]), now
@@ -163,6 +168,8 @@ class Guest:
                 answer = self.instructions.begin()
             elif request.get("execute") == "profile-end":
                 answer = self.instructions.end()
+            elif request.get("execute") == "count-sleeps" and self.waker:
+                answer = {"return": self.waker.sleeps}
             elif request.get("execute") not in GUEST_MAY:
                 answer = {"error": {"desc": f"{request.get('execute')}: not for guests"}}
             else:
@@ -227,12 +234,14 @@ def qemu_options(options, guest, kvm):
     result = [
         "-machine", options.machine,
         "-qmp", f"unix:{guest.sockets}/monitor",
-        "-device", "virtio-serial-pci,id=rpacket,max_ports=4",
     ]
+    if not options.sleeps:
+        result += ["-device", "virtio-serial-pci,id=rpacket,max_ports=4"]
     for port in ("beat", "qmp"):
         result += [
             "-chardev", f"socket,id=rp-{port},path={guest.sockets}/{port}",
-            "-device", f"virtserialport,bus=rpacket.0,chardev=rp-{port},name=rpacket.{port}",
+            "-device", vm_sleeper.port(port) if options.sleeps else
+            f"virtserialport,bus=rpacket.0,chardev=rp-{port},name=rpacket.{port}",
         ]
     for number, card in enumerate(c for c in options.nics.split(",") if c):
         model, *properties = card.split("+")
@@ -269,6 +278,26 @@ def kernel_image(kernel):
         return f"{base}/lib/modules/{file.read().strip()}/vmlinuz"
 
 
+def kernel_arguments(options):
+    # no5lvl: five-level page tables, which QEMU's largest CPU has, make KASAN kernels report
+    # wild accesses at boot. An unknown NMI is what this program sends to a guest that hangs.
+    # loglevel: virtme-run would silence the console, which is watched here.
+    arguments = ["no5lvl", "loglevel=7", "oops=panic", "unknown_nmi_panic", "panic_print=0x40",
+                 "net.ifnames=0", *options.append]
+    if options.kernel == "debug" and not any(a.startswith("kmemleak=") for a in arguments):
+        arguments.append("kmemleak=off")
+    return arguments
+
+
+def vm_command(options, guest, kvm):
+    """The command line that starts the VM; what is its standard output is the guest's, and its standard
+    error the console."""
+    if options.sleeps:
+        return vm_sleeper.command(options, guest, kvm, kernel_image(options.kernel), kernel_arguments(options),
+                                  qemu_options(options, guest, kvm))
+    return virtme_command(options, guest, kvm)
+
+
 def virtme_command(options, guest, kvm):
     command = [
         VIRTME_RUN, "--kimg", kernel_image(options.kernel), "--mods", "auto",
@@ -280,14 +309,7 @@ def virtme_command(options, guest, kvm):
         # goes on executing what it has translated of the code that was there before: programs crash at
         # random, the more so the less memory is free. With 9p QEMU itself writes, and knows.
         command += ["--disable-kvm", "--force-9p"]
-    # no5lvl: five-level page tables, which QEMU's largest CPU has, make KASAN kernels report
-    # wild accesses at boot. An unknown NMI is what this program sends to a guest that hangs.
-    # loglevel: virtme-run would silence the console, which is watched here.
-    append = ["no5lvl", "loglevel=7", "oops=panic", "unknown_nmi_panic", "panic_print=0x40",
-              "net.ifnames=0", *options.append]
-    if options.kernel == "debug" and not any(a.startswith("kmemleak=") for a in append):
-        append.append("kmemleak=off")
-    for argument in append:
+    for argument in kernel_arguments(options):
         command += ["--kopt", argument]
     command += ["--script-sh", f"exec {TREE}/scripts/guest/start {shlex.quote(guest.folder)}"]
     return command + ["--qemu-opts", *qemu_options(options, guest, kvm)]
@@ -346,11 +368,11 @@ def watch(process, guest, options):
 
 def boot(options, folder, kvm):
     """One boot; returns (status, what happened, the Guest)."""
-    guest = Guest(folder, options.verbose, options.trace)
+    guest = Guest(folder, options.verbose, options.trace, options.sleeps)
     log_path = f"{folder}/console.log"
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
-            virtme_command(options, guest, kvm), stdin=subprocess.DEVNULL,
+            vm_command(options, guest, kvm), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             env={**os.environ, "PATH": f"/opt/virtme-ng/bin:{os.environ['PATH']}"},
         )
@@ -392,6 +414,7 @@ def kvm_works(options):
                 **vars(options), "kernel": "stock", "nics": "", "append": [], "timeout": 10,
                 "boot_timeout": 20, "boot_silence": 20, "silence": 20, "verbose": False,
                 "icount": False, "trace": False, "qtest": False, "machine": "q35",
+                "sleeps": False,
             })
             folder = new_folder("true\n", "stock", "")
             status, *_ = boot(probe, folder, True)
@@ -417,7 +440,7 @@ def new_folder(command, kernel, modules, interactive=False):
         "KERNEL": kernel, "MODULES": modules, "RPACKET_MODULES": f"{TREE}/build/{kernel}",
         "INTERACTIVE": "1" if interactive else "", "RPACKET_VM": "1",
     }
-    for name in ("V", "CI", "TESTS", "SEED", "RPACKET_FULL"):
+    for name in ("V", "CI", "TESTS", "SEED", "SLEEPS", "RPACKET_FULL"):
         if name in os.environ:
             environment[name] = os.environ[name]
     with open(f"{folder}/environment", "w", encoding="utf-8") as file:
@@ -473,6 +496,7 @@ def parse():
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--qtest", action="store_true")
     parser.add_argument("--one-thread", action="store_true")
+    parser.add_argument("--sleeps", action="store_true")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()
     options.modules = options.modules.replace(",", " ")
@@ -480,6 +504,9 @@ def parse():
         options.modules = ""
     if options.icount:
         options.cpus = 1
+    if options.sleeps:
+        # The firmware of the other one does not give it its power management back.
+        options.machine = "pc"
     debug = options.kernel == "debug"
     options.boot_timeout = 420 if debug else 150
     options.boot_silence = 120 if debug else 45
@@ -494,6 +521,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     kvm = not options.icount and kvm_works(options)
     if not options.command:
+        if options.sleeps:
+            say("error: a VM that sleeps has no shell; give it a command")
+            return NOT_STARTED
         folder = new_folder("", options.kernel, options.modules, interactive=True)
         return interactive_shell(options, folder, kvm)
     folder = new_folder(" ".join(options.command) + "\n", options.kernel, options.modules)

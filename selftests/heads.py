@@ -9,10 +9,10 @@ from upstream import catalogue
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
 KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "icount",
-         "qtest", "remaps", "ruins", "debug", "full", "modes"}
+         "qtest", "remaps", "sleeps", "ruins", "debug", "full", "modes"}
 # The ways of a frame that the driver has on QEMU's card; the first is its own choice.
 MODES = ("cplus", "classic")
-SWITCHES = ("leak-scan", "trace", "icount", "qtest", "remaps", "ruins", "full")
+SWITCHES = ("leak-scan", "trace", "icount", "qtest", "remaps", "sleeps", "ruins", "full")
 
 # How many times longer things may take on a kernel, on emulated CPUs.
 SLOW = {"stock": 1, "rt": 2, "debug": 4}
@@ -33,6 +33,7 @@ class Head:
     icount: bool
     qtest: bool
     remaps: bool
+    sleeps: bool
     ruins: bool
     chosen: bool
     full: bool
@@ -42,7 +43,7 @@ class Head:
 
     def shape(self):
         """Tests with the same shape share a boot."""
-        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest, self.remaps)
+        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest, self.remaps, self.sleeps)
 
     def variants(self, kernel, everything):
         """The subjects of a run, each with the mode after a plus sign if the test runs in more than one, or
@@ -69,8 +70,8 @@ def of_upstream(test):
     """What the head of one of the kernel's own selftests would ask for, if it had one."""
     return Head(subjects=list(test.subjects), kernels=list(test.kernels), timeout=test.seconds + 180,
                 nics="rtl8139,e1000", machine="q35", cpus=test.cpus, leak_scan=False, log=test.log, trace=False,
-                icount=False, qtest=False, remaps=False, ruins=False, chosen=False, full=not test.short,
-                modes=[MODES[0]],
+                icount=False, qtest=False, remaps=False, sleeps=False, ruins=False, chosen=False,
+                full=not test.short, modes=[MODES[0]],
                 command=[catalogue.RUN, test.name])
 
 
@@ -120,6 +121,7 @@ def read(path):
         icount=found.get("icount") == "yes",
         qtest=found.get("qtest") == "yes",
         remaps=found.get("remaps") == "yes",
+        sleeps=found.get("sleeps") == "yes",
         ruins=found.get("ruins") == "yes",
         chosen=found.get("debug") == "chosen",
         full=found.get("full") == "yes",

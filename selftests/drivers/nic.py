@@ -73,7 +73,9 @@ def qmp(command, **arguments):
     """A command for QEMU, through the port that scripts/guest/qmp uses too, without a process."""
     with open("/run/qmp.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with open("/dev/virtio-ports/rpacket.qmp", "r+b", buffering=0) as port:
+        # In a VM that sleeps it is a terminal, which would end with this process, were it this one's.
+        with open("/dev/virtio-ports/rpacket.qmp", "r+b", buffering=0,
+                  opener=lambda path, flags: os.open(path, flags | os.O_NOCTTY)) as port:
             port.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
             line = b""
             while not line.endswith(b"\n"):
