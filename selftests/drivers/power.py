@@ -7,7 +7,7 @@
 """The machine goes to sleep, and wakes up with a card that has forgotten all; it goes off; and the bus finds
 an error of the card, and resets it.
 
-The bus does to the card what it does then (bus_power.ko); that all of the machine sleeps is not shown. In
+The bus does to the card what it does then (bus_power.ko); with all of the machine, sleep.py does. In
 between the card is reset, and loses its place on the bus."""
 
 import contextlib
