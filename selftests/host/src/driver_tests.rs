@@ -5,6 +5,9 @@
 
 mod books;
 mod chip;
+mod cplus;
+mod cplus_rx;
+mod cplus_tx;
 mod eeprom;
 mod ethtool;
 mod intr_mask;
