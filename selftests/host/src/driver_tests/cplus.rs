@@ -2,7 +2,7 @@
 
 //! The interface of a chip with descriptors: up and down, its MTU, its features.
 
-use crate::driver::nic::Nic;
+use crate::driver::settings;
 use crate::model::chip::{
     Fate,
     Kind,
@@ -69,7 +69,7 @@ fn the_buffers_follow_the_mtu() {
         let hardware = cplus(kind);
         let mut machine = proven(&hardware);
         let chip = machine.dev.private().hw.chip;
-        let largest = Nic::config(None, chip).max_mtu as usize;
+        let largest = settings::config(None, chip.has_descriptors).max_mtu as usize;
         for mtu in [largest, 1500, 68, largest] {
             machine.bounded(|dev| dev.set_mtu(mtu as u32)).unwrap();
             assert_eq!(hardware.pieces_of_memory(), PIECES);
