@@ -204,7 +204,7 @@ pub(crate) fn offloads(features: Features) -> Offloads {
     }
 }
 
-impl<'bound> Nic<'bound> {
+impl Nic<'_> {
     /// Chooses the mode, while the interface is down. The features must be looked at again afterwards.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 
+import nic
 from frames import Tap, frame
 from nic import OURS, SilentWire, format_mac, lib, wait_for
 from pktgen import generator, order
@@ -127,11 +128,30 @@ def down(wire):
     works_again(wire)
 
 
+def in_classic_mode(case):
+    """The same case once more, with the driver on its other way: what fails is counted for both together."""
+    def switch(wire, mode):
+        nic.MODE = mode
+        wire.dut.set("down")
+        wire.dut.ethtool("--set-priv-flags", wire.dut.name, nic.CLASSIC_RINGS, "on" if mode == "classic" else "off")
+
+    def run(wire):
+        switch(wire, "classic")
+        try:
+            case(wire)
+        finally:
+            switch(wire, "cplus")
+
+    run.__name__ = f"{case.__name__} in the classic mode"
+    return run
+
+
 @contextlib.contextmanager
 def short_rings(wire):
     """As few buffers as there can be: each of them is an allocation that can fail."""
     def choose(rx, tx):
-        wire.dut.ethtool("-G", wire.dut.name, "rx", str(rx), "tx", str(tx))
+        if nic.MODE != "classic":
+            wire.dut.ethtool("-G", wire.dut.name, "rx", str(rx), "tx", str(tx))
 
     choose(16, 20)
     try:
@@ -150,7 +170,7 @@ def packets_of_others(wire, count):
     """A function that sends so many packets that their sender keeps (pktgen): how many have arrived, and
     how many are counted as dropped."""
     with generator(wire) as tell, Tap(wire.peer, 0x0800) as heard:
-        for text in (f"count {count}", "clone_skb 100", "delay 200000", "pkt_size 300", "dst 10.8.13.9",
+        for text in (f"count {count}", "clone_skb 100", "frags 3", "delay 200000", "pkt_size 300", "dst 10.8.13.9",
                      f"dst_mac {format_mac(wire.peer.mac)}"):
             tell(text)
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
-# modes: cplus classic
 # kernels: debug
 # timeout: 900
 # leak-scan: yes
@@ -82,7 +81,7 @@ def settings(wire):
     mac = wire.dut.mac
     with failing.short_rings(wire):
         wire.faults.each("the MTU", lambda: requests.set_mtu(OTHER_MTU), ("ENOMEM",),
-                         lambda: requests.set_mtu(USUAL_MTU), lambda: requests.mtu() == OTHER_MTU)
+                         lambda: requests.set_mtu(USUAL_MTU), lambda: requests.mtu() == OTHER_MTU, least=0)
     wire.faults.each("the address", lambda: requests.set_mac(OTHER_MAC), ("ENOMEM",),
                      lambda: requests.set_mac(mac), lambda: wire.dut.mac == OTHER_MAC, least=0)
     assert wire.dut.mac == mac
@@ -183,5 +182,6 @@ class FaultyWire(FailingWire):
 
 
 if __name__ == "__main__":
-    cases.main(probing, opening, settings, asking, sending, listening, closing, loading,
+    cases.main(probing, opening, settings, asking, sending, listening, closing,
+               *map(failing.in_classic_mode, (opening, settings, sending, closing)), loading,
                each_place_has_failed, wire=FaultyWire)

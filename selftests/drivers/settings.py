@@ -55,7 +55,7 @@ def the_mode_changes_with_its_features(wire):
         mode(wire, classic)
         on = features(wire)
         assert on["tx-checksum-ip-generic"] == classic, on
-        for name in ("tx-checksum-ipv4", "tx-tcp-segmentation", "rx-vlan-hw-parse", "tx-vlan-hw-insert", "rx-checksum"):
+        for name in ("tx-checksum-ipv4", "tx-tcp-segmentation", "rx-vlan-offload", "tx-vlan-offload", "rx-checksumming"):
             assert on[name] != classic, (name, classic)
         seen.append(wire.dut.link()["max_mtu"])
         pings(wire)
@@ -146,7 +146,7 @@ def the_mtu_changes_under_traffic(wire):
     """Also where the buffers become too short, or longer than they need to be."""
     with contextlib.ExitStack() as stack:
         stack.callback(wire.dut.set, "mtu", "1500")
-        return under_traffic(wire, lambda number: wire.dut.set("mtu", ("4096", "1500", "68", "3600", "1400")[number % 5]))
+        return under_traffic(wire, lambda number: wire.dut.set("mtu", ("4096", "1500", "700", "3600", "1400")[number % 5]))
 
 
 def features_change_under_traffic(wire):

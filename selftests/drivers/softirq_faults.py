@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
-# modes: cplus classic
 # kernels: debug
 # timeout: 400
 # leak-scan: yes
@@ -66,7 +65,7 @@ def receiving(wire):
             def judge(place, fates):
                 # What others do with the frame is theirs to count.
                 lib.equal(count, sum(fates), "arrived, rx_dropped or tp_drops")
-                own = any("napi_alloc_skb" in name for name in place)
+                own = any(re.search("napi_(alloc|build)_skb|page_pool_alloc", name) for name in place)
                 lib.require(own or not fates[1], "the driver drops for no other reason")
                 losses.append(fates[1])
                 return {"dropped": any(fates[1:])}
@@ -208,4 +207,5 @@ class FaultyWire(FailingWire):
 
 if __name__ == "__main__":
     cases.main(receiving, sending, sending_what_others_keep, link_changes, changed_by_others,
-               recovering, each_place_has_failed, wire=FaultyWire)
+               recovering, *map(failing.in_classic_mode, (receiving, sending, changed_by_others)),
+               each_place_has_failed, wire=FaultyWire)
