@@ -50,7 +50,7 @@ bool rnet_helper_skb_vlan_tag(const struct sk_buff *skb, u16 *tci)
 	return true;
 }
 
-/* Whether the frame on the wire has a tag that @features do not insert: the stack puts it into the data. */
+/* Whether the frame has a tag that @features do not insert: the stack puts it into the data. */
 bool rnet_helper_skb_tagged_in_band(const struct sk_buff *skb, netdev_features_t features)
 {
 	if (eth_type_vlan(skb->protocol))
@@ -70,8 +70,9 @@ bool rnet_helper_skb_csum_partial(const struct sk_buff *skb)
 }
 
 /*
- * The protocol whose sum a device can compute that looks for it itself: where the frame is IPv4 right
- * behind the Ethernet header, and the sum is that of the segment or datagram in it. 0 otherwise.
+ * The protocol whose sum a device can compute that looks for it itself: where the frame is IPv4
+ * right behind the Ethernet header, and the sum is that of the segment or datagram in it. 0
+ * otherwise.
  */
 u8 rnet_helper_skb_csum_ipv4_protocol(const struct sk_buff *skb)
 {

@@ -37,7 +37,7 @@ void rnet_helper_page_pool_put_full_page(struct page_pool *pool, struct page *pa
 	page_pool_put_full_page(pool, page, direct);
 }
 
-/* One whole step: a frame of @len bytes, @headroom behind the start of @page, is copied to a packet. */
+/* One whole step: a frame in @page, @headroom behind its start, is copied to a packet. */
 struct sk_buff *rnet_helper_page_pool_copy_frame(struct napi_struct *napi, struct page_pool *pool,
 						 struct page *page, unsigned int headroom,
 						 unsigned int len)
