@@ -23,7 +23,8 @@ use core::{
 use kernel::{
     sync::atomic::{
         Acquire,
-        Atomic, //
+        Atomic,
+        Relaxed, //
     },
     types::Opaque, //
 };
@@ -46,6 +47,9 @@ pub(crate) struct Private<T: Operations> {
     pub(super) tick: Opaque<bindings::timer_list>,
     /// The timer that has a failed restart tried again.
     pub(super) retry: Opaque<bindings::timer_list>,
+    /// The features that the user could switch if the driver had no say in it; set when the device has
+    /// been registered.
+    pub(super) switchable: Atomic<u64>,
     /// What exists while the interface is up.
     pub(super) running: Atomic<*mut Running<T>>,
     /// The driver's private data.
@@ -188,6 +192,23 @@ impl<T: Operations> Device<T> {
     pub(crate) fn features(&self) -> Features {
         // SAFETY: By the type invariant the device is valid; the field is read once, as C does.
         Features::from_raw(unsafe { (&raw const (*self.as_raw()).features).read_volatile() })
+    }
+
+    /// Offers the user to switch what [`Operations::fix_features`] lets through of all that can be switched,
+    /// and no more: the rest is shown as fixed.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold RTNL and the instance lock, of a device that is registered.
+    pub(in crate::net) unsafe fn offer_features(&self) {
+        if !T::HAS_FIX_FEATURES {
+            return;
+        }
+        // ORDERING: Relaxed. It is written once, before the instance lock was first given back.
+        let all = Features::from_raw(self.area().switchable.load(Relaxed));
+        let offered = all & self.private().fix_features(all);
+        // SAFETY: By the type invariant the device is valid; writers hold RTNL.
+        unsafe { (&raw mut (*self.as_raw()).hw_features).write_volatile(offered.into_raw()) };
     }
 
     /// The MTU, in bytes.

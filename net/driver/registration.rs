@@ -22,6 +22,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
@@ -30,7 +31,8 @@ use kernel::{
         Bound, //
     },
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed, //
 };
 
 /// A registered net device, with its driver's private data `T`.
@@ -208,12 +210,24 @@ where
         unsafe { free::<T>(dev) };
         return Err(error);
     }
+    let registration = Registration::<T> {
+        // INVARIANT: The device was registered just now.
+        dev,
+        _bound: PhantomData,
+    };
+    registration.with_lock(|device| {
+        // SAFETY: The device is valid. The core has completed what is switchable.
+        let switchable = unsafe { (*device.as_raw()).hw_features };
+        // ORDERING: Relaxed. Readers hold the lock.
+        device.area().switchable.store(switchable, Relaxed);
+        // SAFETY: Both locks are held.
+        unsafe { device.offer_features() };
+    });
+    let device = registration.device();
     if T::HAS_REGISTERED {
-        // SAFETY: The device is registered, and unregistered by its owner only, after this.
-        let device = unsafe { Device::<T>::from_raw(dev.as_ptr()) };
         device.private().registered(device);
     }
-    Ok(dev)
+    Ok(ManuallyDrop::new(registration).dev)
 }
 
 /// Fills in what the core reads of a new device.

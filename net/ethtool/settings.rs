@@ -195,8 +195,9 @@ impl<T: driver::Operations> Table<T> {
             }?;
             // The features may depend on them.
             //
-            // SAFETY: The device is valid. The core holds its instance lock, and RTNL, which
-            // `op_needs_rtnl` asks for.
+            // SAFETY: The core holds the instance lock, and RTNL, which `op_needs_rtnl` asks for.
+            unsafe { driver::Device::<T>::from_raw(dev.cast()).offer_features() };
+            // SAFETY: The device is valid, and both locks are held.
             unsafe { bindings::netdev_update_features(dev.cast()) };
             Ok(0)
         })
