@@ -49,6 +49,8 @@ struct Memory {
     strays: Vec<String>,
     /// How many pieces can be lent yet.
     room: Option<usize>,
+    /// What the driver has written, while somebody wants to know.
+    written: Option<Vec<(u32, Vec<u8>)>>,
 }
 
 impl Memory {
@@ -132,6 +134,16 @@ impl Bus {
         self.0.lock().unwrap().room = room;
     }
 
+    /// From here on it is noted what the driver writes, and where.
+    pub fn watch(&self) {
+        self.0.lock().unwrap().written = Some(Vec::new());
+    }
+
+    /// What the driver has written since, in its order; what was there already is not among it.
+    pub fn take_written(&self) -> Vec<(u32, Vec<u8>)> {
+        self.0.lock().unwrap().written.take().unwrap_or_default()
+    }
+
     /// What was accessed beside the memory.
     pub fn strays(&self) -> Vec<String> {
         self.0.lock().unwrap().strays.clone()
@@ -188,7 +200,17 @@ impl Loan {
         let mut memory = self.bus.0.lock().unwrap();
         let address = self.address.wrapping_add(offset as u32);
         match memory.bytes(address, len, Access::Read) {
-            Some(bytes) => Ok(f(bytes)),
+            Some(bytes) => {
+                let before = bytes.to_vec();
+                let result = f(bytes);
+                if before != bytes {
+                    let after = bytes.to_vec();
+                    if let Some(written) = &mut memory.written {
+                        written.push((address, after));
+                    }
+                }
+                Ok(result)
+            }
             None => {
                 let stray = format!("the driver accesses {len} bytes at offset {offset}");
                 memory.strays.push(stray);

@@ -70,7 +70,8 @@ fn the_buffers_follow_the_mtu() {
         let mut machine = proven(&hardware);
         let chip = machine.dev.private().hw.chip;
         let largest = settings::config(None, chip.has_descriptors).max_mtu as usize;
-        for mtu in [largest, 1500, 68, largest] {
+        // Those in the middle are where one page does not suffice any more.
+        for mtu in [largest, 1500, 68].into_iter().chain(3490..3510) {
             machine.bounded(|dev| dev.set_mtu(mtu as u32)).unwrap();
             assert_eq!(hardware.pieces_of_memory(), PIECES);
             machine.settle();

@@ -52,6 +52,34 @@ fn a_frame_is_sent_in_all_its_pieces() {
     }
 }
 
+/// A chip that works through the ring at that moment takes a frame as soon as it has the first piece, and
+/// a descriptor as soon as OWN is set.
+#[test]
+fn the_chip_is_given_the_first_piece_last_and_of_each_the_first_word() {
+    const OWN: u32 = 1 << 31;
+    const FIRST: u32 = 1 << 29;
+    let hardware = cplus(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    hardware.bus().watch();
+    assert!(machine.stack_sends_pieces(&[60; 5], PLAIN, false));
+    let written = hardware.bus().take_written();
+    let mut given = Vec::new();
+    for (address, bytes) in written {
+        let word = u32::from_le_bytes(bytes.try_into().expect("a word"));
+        assert!(
+            !given.contains(&(address & !0xf)),
+            "written after it was given"
+        );
+        if address % 16 == 0 {
+            given.push(address);
+            assert_eq!(word & (OWN | FIRST) == OWN | FIRST, given.len() == 5);
+        }
+    }
+    assert_eq!(given.len(), 5);
+    machine.settle();
+    assert_eq!(machine.lost_on_the_way_out(), 0);
+}
+
 /// A short frame in pieces is made one that is long enough.
 #[test]
 fn a_short_frame_is_padded() {
