@@ -93,6 +93,7 @@ impl<'bound> Rx<'bound> {
     /// Gives all descriptors to a chip that is halted, and that will begin with the first.
     pub(crate) fn refill(&mut self, dev: &Device<Nic<'bound>>) {
         self.pool.serve(dev);
+        dev.private().settings.note_buffers(self.pool.capacity());
         let all = self.table.reclaim();
         for (mine, buffer) in all.zip(&self.buffers) {
             let contents = contents(buffer, self.pool.capacity());
@@ -264,7 +265,7 @@ enum Lost {
 }
 
 /// The longest frame of an interface with this MTU, in bytes: with a VLAN tag and its check sequence.
-fn frame_len(mtu: u32) -> u32 {
+pub(crate) fn frame_len(mtu: u32) -> u32 {
     mtu.saturating_add(18).saturating_add(FCS_LEN)
 }
 
@@ -286,9 +287,6 @@ impl Nic<'_> {
         }
         if status.is_runt() || status.is_too_long() || !status.is_whole() {
             self.counters.rx_length_errors.increment();
-        }
-        if status.is_fifo_overflow() {
-            self.counters.rx_fifo_overflows.increment();
         }
     }
 }

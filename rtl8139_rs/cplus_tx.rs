@@ -188,8 +188,9 @@ impl<'bound> Tx<'bound> {
         mut skb: SkBuff,
     ) -> Result<(), (SkBuff, DropReason)> {
         let segments = skb.segments();
-        let Some(work) = work_for(&mut skb, segments) else {
-            return Err((skb, DropReason::NotSpecified));
+        let work = match work_for(&mut skb, segments) {
+            Ok(work) => work,
+            Err(reason) => return Err((skb, reason)),
         };
         if skb.pad_to(MIN_FRAME_LEN).is_err() {
             return Err((skb, DropReason::NoMem));
@@ -311,21 +312,24 @@ fn take_done(
     Some(frame.len)
 }
 
-/// What the chip is to compute of a frame; the rest is computed here. `None` if that cannot be done.
+/// What the chip is to compute of a frame; the rest is computed here. Why it is dropped, if that
+/// cannot be done.
 #[inline]
-fn work_for(skb: &mut SkBuff, segments: Option<Segments>) -> Option<Work> {
+fn work_for(skb: &mut SkBuff, segments: Option<Segments>) -> Result<Work, DropReason> {
     let checksum = skb.checksum();
     if let Some(Segments { size, .. }) = segments {
         // Others are cut by the stack: `features_check`.
         let possible = checksum == Checksum::Tcp4 && size.get() <= descriptor::MAX_SEGMENT;
-        return possible.then_some(Work::Segments(size));
+        return possible
+            .then_some(Work::Segments(size))
+            .ok_or(DropReason::NotSpecified);
     }
-    Some(match checksum {
+    Ok(match checksum {
         Checksum::Done => Work::None,
         Checksum::Tcp4 => Work::Tcp,
         Checksum::Udp4 => Work::Udp,
         Checksum::Other => {
-            skb.compute_checksum().ok()?;
+            skb.compute_checksum().map_err(|_| DropReason::NoMem)?;
             Work::None
         }
     })

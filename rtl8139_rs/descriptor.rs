@@ -225,11 +225,6 @@ impl RxStatus {
         self.bit(21)
     }
 
-    /// The chip's own buffer had no room for all of it.
-    pub(crate) fn is_fifo_overflow(self) -> bool {
-        self.bit(22)
-    }
-
     /// The length of the frame with its check sequence, in bytes.
     pub(crate) fn len(self) -> u32 {
         self.0 & 0x1fff

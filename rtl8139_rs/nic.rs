@@ -615,10 +615,10 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>, mtu: u32) -> Result {
-        if up.is_none() || self.settings.is_classic() {
+        if up.is_none() || self.settings.suits(mtu) {
             return Ok(());
         }
-        // The buffers may be too short.
+        // The buffers are too short.
         self.replace_rings(cx, mtu)
     }
 

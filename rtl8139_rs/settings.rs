@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    cplus_rx,
     cplus_tx::MIN_DESCRIPTORS,
     descriptor::MAX_DESCRIPTORS,
     gate::Up,
@@ -76,6 +77,8 @@ pub(crate) struct Settings {
     tx_len: Atomic<u32>,
     copybreak: Atomic<u32>,
     loopback: Atomic<bool>,
+    /// How long a frame in the buffers may be that are in use.
+    buffer_len: Atomic<u32>,
 }
 
 impl Settings {
@@ -87,6 +90,7 @@ impl Settings {
             tx_len: Atomic::new(MAX_DESCRIPTORS.into()),
             copybreak: Atomic::new(256),
             loopback: Atomic::new(false),
+            buffer_len: Atomic::new(0),
         }
     }
 
@@ -127,6 +131,18 @@ impl Settings {
         // ORDERING: Relaxed, as above.
         self.copybreak.store(bytes, Relaxed);
         Ok(())
+    }
+
+    /// Notes how long a frame in the buffers may be that are used from now on, in bytes.
+    pub(crate) fn note_buffers(&self, len: u32) {
+        // ORDERING: Relaxed. Read and written under the instance lock.
+        self.buffer_len.store(len, Relaxed);
+    }
+
+    /// Whether the rings that are in use are right for an interface with this MTU, too.
+    pub(crate) fn suits(&self, mtu: u32) -> bool {
+        // ORDERING: Relaxed, as above.
+        self.is_classic() || cplus_rx::frame_len(mtu) <= self.buffer_len.load(Relaxed)
     }
 
     /// Where the chip sends to.
