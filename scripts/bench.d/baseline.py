@@ -2,18 +2,19 @@
 """Today's counts beside those of an earlier run. Only what is counted: times do not compare."""
 import csv
 
-OURS = ("rtl8139_rs", "af_rpacket")
+import subjects
+
+OURS = (*subjects.OURS, "af_rpacket")
 MARGIN, SLACK = 0.02, 0.005
 # Differences of large figures, which repeat to some instructions, however large the difference is.
 OWN_SLACK = 25
 DERIVED = ("own_instructions", "above_null_instructions")
 # Of a long frame that is received: a boot more or less has a page for buffers in the round.
 PAGE_SLACK = 110
-KEY = ("workload", "subject", "cpus", "metric")
 
 
 def key_of(row):
-    return tuple(str(row[k]) for k in KEY)
+    return row["workload"], subjects.name_of(row["subject"], row["mode"]), str(row["cpus"]), row["metric"]
 
 
 def read(path):
@@ -56,8 +57,8 @@ def worse(before, rows):
         # How many frames of a stream come at once is up to the host.
         elif not workload.startswith("tcp") and key in before and (
                 value > before[key] * (1 + MARGIN) + slack_of(workload, metric)):
-            yield f"{workload} {metric}, {cpus} CPUs: {before[key]} before, {value} now"
+            yield f"{subject}, {workload} {metric}, {cpus} CPUs: {before[key]} before, {value} now"
     for key in before:
         workload, subject, cpus, metric = key
         if subject in OURS and not metric.startswith("stalled") and key not in now and part_of(metric) in parts:
-            yield f"{workload} {metric}, {cpus} CPUs: counted before, missing now"
+            yield f"{subject}, {workload} {metric}, {cpus} CPUs: counted before, missing now"

@@ -2,16 +2,13 @@
 """What is counted: accesses to registers, interrupts, and instructions of the guest; each of it twice."""
 import guest
 from guest import say
+from subjects import DRIVERS, NULLS, null_of, nulls_for
 
-MODES = {"rtl8139_rs": "classic", "8139cp": "cplus", "8139too": "classic"}
-# The null driver of one that does not give to GRO what it receives.
-WITHOUT_GRO = "null-without-gro"
-DRIVERS = ("rtl8139_rs", "8139cp", "8139too")
 FAMILIES = {"25": "af_rpacket", "17": "af_packet", "12": "null"}
 WORKLOADS = tuple(f"{name}-{size}" for name in ("rx-lone", "rx-batch", "tx-lone", "tx-burst")
                   for size in (60, 1514))
-# In both directions at once: of accesses and interrupts alone.
-BOTH_WAYS = ("ping-60", "ping-1514", "tcp-receive-1514", "tcp-send-1514")
+# Of accesses and interrupts alone: to send with `xmit_more`, and what goes in both directions at once.
+MORE_WORKLOADS = ("tx-more-60", "tx-more-1514", "ping-60", "ping-1514", "tcp-receive-1514", "tcp-send-1514")
 # What a count of each part is called that a driver did not come to the end of.
 STALLED = "stalled"
 STALLED_INSTRUCTIONS = "stalled_instructions"
@@ -31,18 +28,17 @@ def is_total(metric):
 
 
 def registers(counts):
-    """Accesses and interrupts of the drivers, all in one boot for each number of CPUs."""
+    """Accesses and interrupts of the drivers, ours in both modes, all in one boot for each number of CPUs."""
     for cpus in (1, 2):
-        say(f"registers and interrupts, {cpus} CPU{'s' * (cpus > 1)} (2 minutes) ...")
+        say(f"registers and interrupts, {cpus} CPU{'s' * (cpus > 1)} (3 minutes) ...")
         rows = guest.measure(
-            [(driver, workload) for driver in DRIVERS for workload in (*WORKLOADS, *BOTH_WAYS)],
+            [(driver, workload) for driver in DRIVERS for workload in (*WORKLOADS, *MORE_WORKLOADS)],
             lambda jobs: guest.by_subject(jobs, "selftests/bench/registers.py"),
             "--trace", "--cpus", str(cpus), "--nics", "rtl8139,e1000")
         for row in rows:
             frames = row.get("frames")
             counts.add(row["value"] / frames if frames else row["value"], workload=row["workload"],
-                       subject=row["subject"], mode=MODES[row["subject"]], cpus=cpus,
-                       metric=row["metric"], frames=frames or 0,
+                       subject=row["subject"], cpus=cpus, metric=row["metric"], frames=frames or 0,
                        unit="" if row["metric"] == STALLED else "per frame")
 
 
@@ -51,24 +47,18 @@ def driver_paths(counts):
     for run in range(RUNS):
         say(f"instructions of the drivers, run {run + 1} of {RUNS} (2 minutes) ...")
         rows = guest.measure(
-            [(driver, workload) for driver in ("null", WITHOUT_GRO, *DRIVERS) for workload in WORKLOADS
-             if driver != WITHOUT_GRO or workload.startswith("rx")],
+            [(driver, workload) for driver in (*NULLS, *DRIVERS) for workload in WORKLOADS
+             if driver not in NULLS or driver in nulls_for(workload)],
             lambda jobs: guest.by_subject(jobs, "selftests/bench/driver_path.py"),
             "--icount", "--nics", "rtl8139,e1000")
         add_driver_paths(counts, rows)
-
-
-def null_of(driver, workload):
-    """The null driver that a driver's path is held against."""
-    return WITHOUT_GRO if driver == "8139too" and workload.startswith("rx") else "null"
 
 
 def add_driver_paths(counts, rows):
     whole = {(row["subject"], row["workload"]): row["value"] for row in rows
              if row["metric"] == "guest_instructions"}
     for row in rows:
-        where = {"workload": row["workload"], "subject": row["subject"],
-                 "mode": MODES.get(row["subject"], ""), "unit": "per frame"}
+        where = {"workload": row["workload"], "subject": row["subject"], "unit": "per frame"}
         counts.add(row["value"], metric=STALLED_INSTRUCTIONS if row["metric"] == STALLED else row["metric"], **where)
         # Without that of the null driver, which may have stalled, nobody knows.
         null = null_of(row["subject"], row["workload"]), row["workload"]

@@ -4,6 +4,8 @@ import collections
 import math
 import statistics
 
+import subjects
+
 # Two runs of what is counted should not differ by more.
 REPEATABLE = 0.01
 # Counts of accesses are by frame: so many in the whole run are chance.
@@ -11,7 +13,8 @@ FEW = 5
 
 
 class Counts:
-    """What was counted for a frame or a packet, the value of each run."""
+    """What was counted for a frame or a packet, the value of each run. Subjects are given by their names,
+    and have a column for the driver and one for the mode."""
 
     COLUMNS = ("workload", "subject", "mode", "cpus", "metric", "unit", "value")
 
@@ -20,8 +23,8 @@ class Counts:
         # Of how many frames, where the count is a total divided by them.
         self.frames = {}
 
-    def add(self, value, *, workload, subject, metric, cpus=1, mode="", unit="per packet", frames=0):
-        key = (workload, subject, mode, cpus, metric, unit)
+    def add(self, value, *, workload, subject, metric, cpus=1, unit="per packet", frames=0):
+        key = (workload, subjects.driver_of(subject), subjects.mode_of(subject), cpus, metric, unit)
         self.values.setdefault(key, []).append(value)
         self.frames[key] = frames
 
@@ -36,8 +39,8 @@ class Counts:
 
     def get(self, workload, subject, metric, cpus=1):
         """The mean of the runs; None if it was not counted."""
-        for (at_workload, at_subject, _, at_cpus, at_metric, _), values in self.values.items():
-            if (at_workload, at_subject, at_metric, at_cpus) == (workload, subject, metric, cpus):
+        for (at_workload, driver, mode, at_cpus, at_metric, _), values in self.values.items():
+            if (at_workload, subjects.name_of(driver, mode), at_metric, at_cpus) == (workload, subject, metric, cpus):
                 return statistics.fmean(values)
         return None
 

@@ -11,7 +11,9 @@ import sys
 import time
 import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+# The subjects are those of the programs in the VM.
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "selftests", "bench")]
 # pylint: disable=wrong-import-position
 import baseline
 import counted
@@ -20,6 +22,7 @@ import guest
 import page
 import report
 import sizes
+import subjects
 import timed
 from counted import is_total
 from figures import Counts
@@ -131,10 +134,11 @@ def modules():
 def stalled(counts, ratios, losses):
     """What of ours did not come to its end, as lines of text."""
     for row in counts.rows(lambda metric: metric.startswith("stalled")):
-        if row["subject"] in baseline.OURS:
-            yield f"{row['subject']} has stalled in {row['workload']}, {row['cpus']} CPUs"
+        name = subjects.name_of(row["subject"], row["mode"])
+        if name in baseline.OURS:
+            yield f"{name} has stalled in {row['workload']}, {row['cpus']} CPUs"
     for row in ratios:
-        if any(row["note"].startswith(f"{word} {row['subject']}") for word in ("stalled", "dead")):
+        if {f"{word} {row['subject']}" for word in ("stalled", "dead")}.intersection(row["note"].split(", ")):
             yield f"{row['subject']} has stalled in {row['workload']}"
     for row in losses:
         if row["subject"] in baseline.OURS and row["share"] == "":

@@ -8,8 +8,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import html_page
 import plots
 import report
-from counted import BOTH_WAYS, DRIVERS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
-from report import FAMILIES, PATHS
+from counted import MORE_WORKLOADS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
+from report import FAMILIES, MODULES, PATHS, TITLES
+from subjects import DRIVERS, OURS, title_of
 
 # The pictures stay on white; the text follows the reader's choice of light or dark.
 BOTH = """<style>:root { color-scheme: light dark } body { color: CanvasText; background: Canvas }
@@ -23,7 +24,7 @@ def heading(text):
 def of_drivers(counts, metrics, cpus):
     """For each workload the sum of the metrics of each driver, or `stalled`."""
     no_end = STALLED_INSTRUCTIONS if "own_instructions" in metrics else STALLED
-    for workload in (*WORKLOADS, *BOTH_WAYS):
+    for workload in (*WORKLOADS, *MORE_WORKLOADS):
         row = []
         for driver in DRIVERS:
             values = [counts.get(workload, driver, metric, cpus) for metric in metrics]
@@ -41,11 +42,11 @@ def chart(title, x, series, rows):
 def pictures_of_counts(counts):
     for cpus in (1, 2):
         where = f"{cpus} CPU{'s' * (cpus > 1)}"
-        yield chart(f"Accesses to registers for a frame, {where}", "reads and writes", DRIVERS,
+        yield chart(f"Accesses to registers for a frame, {where}", "reads and writes", TITLES,
                     of_drivers(counts, ("register_reads", "register_writes"), cpus))
-        yield chart(f"Interrupts for a frame, {where}", "interrupts", DRIVERS,
+        yield chart(f"Interrupts for a frame, {where}", "interrupts", TITLES,
                     of_drivers(counts, ("interrupts",), cpus))
-    yield chart("Instructions of a driver for a frame, beyond the null driver", "instructions", DRIVERS,
+    yield chart("Instructions of a driver for a frame, beyond the null driver", "instructions", TITLES,
                 of_drivers(counts, ("own_instructions",), 1))
     whole = ((path, [counts.get(path, family, "guest_instructions") for family in (*FAMILIES, "null")])
              for path in PATHS)
@@ -65,8 +66,8 @@ def picture_of_ratios(title, ratios, subject):
             label = row["workload"] if "latency" not in row["metric"] else row["metric"]
             value = (row["ratio"], row["low"], row["high"]) if row["ratio"] != "" else row["note"]
             rows.setdefault(label, [None] * len(against))[against.index(row["against"])] = value
-    return rows and plots.ratios(title, "ours by the C original's; right of 1 ours is better", against,
-                                 list(rows.items()))
+    return rows and plots.ratios(title, "ours by the other's; right of 1 ours is better",
+                                 tuple(f"against {title_of(other)}" for other in against), list(rows.items()))
 
 
 def pictures_of_losses(losses):
@@ -78,7 +79,7 @@ def pictures_of_losses(losses):
                 if row["share"] != "":
                     points.append((row["offered"], 100 * row["share"]))
         yield plots.lines(f"Loss, {workload}", "packets offered in a second", "lost, percent",
-                          [(subject, sorted(points)) for subject, points in series.items()],
+                          [(title_of(subject), sorted(points)) for subject, points in series.items()],
                           dots=True, zero=True)
 
 
@@ -86,7 +87,7 @@ def picture_of_sizes(sizes):
     found = {(row["subject"], row["metric"]): row["value"] for row in sizes}
     kinds = ("code", "constants", "data")
     rows = [(subject, [found.get((subject, kind)) for kind in kinds])
-            for subject in (*DRIVERS, *FAMILIES) if (subject, "code") in found]
+            for subject in MODULES if (subject, "code") in found]
     yield chart("What the modules keep loaded", "bytes", kinds, rows)
     kinds = ("socket_object", "socket_slab", "socket_percpu")
     rows = [(family, [found.get((family, kind)) for kind in kinds])
@@ -105,7 +106,7 @@ def html(machine, counts, ratios, losses, sizes):
     parts += [heading("Counted"), *filter(None, pictures_of_counts(counts))]
     if ratios:
         parts += [heading("Timed, as ratios within one boot"), *filter(None, (
-            picture_of_ratios("Rates of the drivers", ratios, "rtl8139_rs"),
+            *(picture_of_ratios(f"Rates of {title_of(ours)}", ratios, ours) for ours in OURS),
             picture_of_ratios("Rates of the packet sockets", ratios, "af_rpacket")))]
     if losses:
         parts += [heading("Loss against offered rate"), *pictures_of_losses(losses)]

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """The report as Markdown: what Documentation/bench-report.md is."""
-from counted import BOTH_WAYS, DRIVERS, STALLED, STALLED_INSTRUCTIONS, WITHOUT_GRO, WORKLOADS
+import subjects
+from counted import MORE_WORKLOADS, STALLED, STALLED_INSTRUCTIONS, WORKLOADS
 from figures import FEW, unsteady
+from subjects import DRIVERS, NULLS, title_of
 
 PATHS = tuple(f"{name}-{size}" for name in ("hook", "queue", "recvmsg", "recvmmsg", "sendmsg")
               for size in (60, 1514))
 FAMILIES = ("af_rpacket", "af_packet")
-IMPROVABLE = ("path", "whole", "above null", "share", "difference", "")
+TITLES = tuple(map(title_of, DRIVERS))
+# What code and data there is: a driver has both of its modes in one module.
+MODULES = (*dict.fromkeys(map(subjects.driver_of, DRIVERS)), *FAMILIES)
+IMPROVABLE = ("path", "of", "whole", "above null", "share", "difference")
 
 
 def number(value, places=2):
@@ -28,7 +33,7 @@ def table(head, rows):
 
 def accesses(counts, cpus):
     """Accesses and interrupts for a frame."""
-    for workload in (*WORKLOADS, *BOTH_WAYS):
+    for workload in (*WORKLOADS, *MORE_WORKLOADS):
         row = [workload]
         for driver in DRIVERS:
             if counts.get(workload, driver, STALLED, cpus):
@@ -46,8 +51,7 @@ def accesses(counts, cpus):
 def drivers(counts):
     """Instructions for a frame: the whole path, and what is beyond the null driver."""
     for workload in WORKLOADS:
-        row = [workload, *(number(counts.get(workload, null, "guest_instructions"), 0)
-                           for null in ("null", WITHOUT_GRO))]
+        row = [workload, *(number(counts.get(workload, null, "guest_instructions"), 0) for null in NULLS)]
         for driver in DRIVERS:
             if counts.get(workload, driver, STALLED_INSTRUCTIONS):
                 row.append("stalled")
@@ -68,25 +72,23 @@ def families(counts):
 
 
 def improvable(counts):
-    """What of each path is ours: (path, whole, what is above the null one, share, against the C originals)."""
-    for workload in (*WORKLOADS, *PATHS):
-        driver = workload in WORKLOADS
-        ours = "rtl8139_rs" if driver else "af_rpacket"
-        others = DRIVERS[1:] if driver else FAMILIES[1:]
-        whole = counts.get(workload, ours, "guest_instructions")
-        above = counts.get(workload, ours, "own_instructions" if driver else "above_null_instructions")
+    """What of each path is ours: (path, which of ours, whole, what is above the null one, share, against the C
+    original)."""
+    paths = [(workload, *pair, "own_instructions") for workload in WORKLOADS
+             for pair in subjects.ORIGINALS.items()]
+    paths += [(path, *FAMILIES, "above_null_instructions") for path in PATHS]
+    for path, ours, theirs, metric in paths:
+        whole, above = counts.get(path, ours, "guest_instructions"), counts.get(path, ours, metric)
         if whole is None or above is None:
             continue
-        row = [workload, number(whole, 0), number(above, 0), percent(above, whole)]
-        for other in (*others, *[None] * (2 - len(others))):
-            value = other and counts.get(workload, other, "guest_instructions")
-            row.append(f"{number(whole - value, 0)} against {other}" if value else "")
-        yield row
+        other = counts.get(path, theirs, "guest_instructions")
+        yield [path, title_of(ours), number(whole, 0), number(above, 0), percent(above, whole),
+               f"{number(whole - other, 0)} against {theirs}" if other else ""]
 
 
 def sized(sizes):
     found = {(row["subject"], row["metric"]): row["value"] for row in sizes}
-    for subject in ("rtl8139_rs", "8139cp", "8139too", *FAMILIES):
+    for subject in MODULES:
         yield [subject, *[found.get((subject, metric), "") for metric in
                           ("code", "constants", "data", "socket_object", "socket_slab", "socket_percpu")]]
 
@@ -102,16 +104,16 @@ def lost(losses):
     by_workload = {}
     for row in losses:
         by_workload.setdefault(row["workload"], {}).setdefault(row["subject"], []).append(row)
-    for workload, subjects in by_workload.items():
-        for place in range(max(map(len, subjects.values()))):
+    for workload, by_subject in by_workload.items():
+        for place in range(max(map(len, by_subject.values()))):
             cells = []
-            for subject, rows in subjects.items():
+            for subject, rows in by_subject.items():
                 if place < len(rows) and rows[place]["share"] == "":
-                    cells.append(f"{subject} dead")
+                    cells.append(f"{title_of(subject)} dead")
                 elif place < len(rows):
-                    cells.append(f"{subject} {100 * rows[place]['share']:.1f} % "
+                    cells.append(f"{title_of(subject)} {100 * rows[place]['share']:.1f} % "
                                  f"of {rows[place]['offered']}")
-            yield [workload, *cells, *[""] * (3 - len(cells))]
+            yield [workload, *cells, *[""] * (len(DRIVERS) - len(cells))]
 
 
 def markdown(machine, counts, ratios, losses, sizes):
@@ -122,33 +124,34 @@ def markdown(machine, counts, ratios, losses, sizes):
         yield "\n## What of each path is ours to improve\n\n"
         yield ("Instructions for a frame or packet: the whole path, what of it is above a driver or family that "
                "does nothing itself (the null ones, which take the same way through the kernel as ours), and the "
-               "difference to the C originals (below zero: ours takes less).\n\n")
+               "difference to the C original of the same mode (below zero: ours takes less).\n\n")
         yield from table(IMPROVABLE, shares)
     for cpus in (1, 2):
-        if counts.get("rx-lone-60", "rtl8139_rs", "register_reads", cpus) is not None:
+        if any(counts.get("rx-lone-60", ours, "register_reads", cpus) is not None for ours in subjects.OURS):
             yield f"\n## Accesses to registers and interrupts for a frame, {cpus} CPU{'s' * (cpus > 1)}\n\n"
             yield ("Accesses (reads + writes), interrupts; of `ping` for a request and its answer, of `tcp` for a "
                    "frame in the direction of the data.\n\n")
-            yield from table(("workload", *DRIVERS), accesses(counts, cpus))
+            yield from table(("workload", *TITLES), accesses(counts, cpus))
     if counts.get("rx-lone-60", "null", "guest_instructions") is not None:
         yield "\n## Instructions of the drivers for a frame\n\n"
         yield ("The whole path, and what of it is the driver's own: what the null driver does not need. 8139too does "
-               "not use GRO, and is held against one that does not either.\n\n")
-        yield from table(("workload", "null driver", "without GRO", *DRIVERS), drivers(counts))
+               "not use GRO, and is held against one that does not either. In C+ mode a long frame that comes in need "
+               "not be copied: there both drivers are held against a null driver that gives pages to the stack.\n\n")
+        yield from table(("workload", "null driver", "without GRO", "pages", *TITLES), drivers(counts))
     if counts.get("queue-60", "null", "guest_instructions") is not None:
         yield "\n## Instructions of the packet sockets for a packet\n\n"
         yield from table(("path", "null family", "af_rpacket", "own", "above null", "af_packet", "own",
                           "above null"), families(counts))
     if ratios:
         yield "\n## Rates and latencies: ours by the C original's\n\n"
-        yield "The median of the rounds and its 95 percent interval; above 1 ours is better.\n\n"
+        yield "The median of the rounds and its 95 percent interval; above 1 the first one is better.\n\n"
         yield from table(("workload", "subject", "against", "ratio", "metric", ""), (
-            (row["workload"], row["subject"], row["against"], ratio_cell(row), row["metric"],
+            (row["workload"], title_of(row["subject"]), title_of(row["against"]), ratio_cell(row), row["metric"],
              row["note"] if row["ratio"] != "" else "") for row in ratios))
     if losses:
         yield "\n## Loss against offered rate\n\n"
         yield "What was lost of how many packets a second.\n\n"
-        yield from table(("workload", "", "", ""), lost(losses))
+        yield from table(("workload", *[""] * len(DRIVERS)), lost(losses))
     if sizes:
         yield "\n## Memory\n\n"
         yield "In bytes: what the module keeps loaded, and what a bound socket takes.\n\n"
@@ -180,7 +183,7 @@ def steadiness(counts):
         return
     differing = [row for row in repeats if unsteady(row)]
     # Of which path the whole is not steady.
-    wholes = {(row["workload"], row["subject"]) for row in differing if row["metric"] == "guest_instructions"}
+    wholes = {(row["workload"], title(row)) for row in differing if row["metric"] == "guest_instructions"}
     yield "\n## How repeatable the counts are\n\n"
     yield (f"{len(repeats)} figures were counted twice; {len(repeats) - len(differing)} of them differ by "
            f"less than 1 percent, or by no more than {FEW} accesses or interrupts in the whole run.")
@@ -189,8 +192,13 @@ def steadiness(counts):
         return
     yield " The others:\n\n"
     yield from table(("workload", "subject", "CPUs", "metric", "least", "most", "why"), (
-        (row["workload"], row["subject"], row["cpus"], row["metric"], number(row["least"], 3),
+        (row["workload"], title(row), row["cpus"], row["metric"], number(row["least"], 3),
          number(row["most"], 3), why(row, wholes)) for row in differing))
+
+
+def title(row):
+    """Of a row of counts.csv, which has a driver and its mode."""
+    return f"{row['subject']} {row['mode']}".strip()
 
 
 def why(row, wholes):
@@ -200,12 +208,12 @@ def why(row, wholes):
     if row["cpus"] == 2 and not row["workload"].startswith(("rx-lone", "tx-lone", "ping")):
         return "two CPUs: whether the poll ends before the next frame comes is up to the host"
     if row["metric"] in ("own_instructions", "above_null_instructions"):
-        if (row["workload"], row["subject"]) in wholes:
+        if (row["workload"], title(row)) in wholes:
             return "the whole path differs, see there"
         return "a small difference of large figures, each of which is steady"
     if row["workload"].startswith("rx") and row["metric"] == "guest_instructions":
         return "buffers: a new page falls into one round and not into another"
-    if (row["workload"].startswith("rx"), row["subject"], row["metric"]) == (
-            True, "rtl8139_rs", "register_writes"):
+    if (row["workload"].startswith("rx"), title(row), row["metric"]) == (
+            True, title_of("rtl8139_rs+classic"), "register_writes"):
         return "the position in the ring is told at each quarter of it, wherever the run began"
     return "not known"

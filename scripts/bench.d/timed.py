@@ -3,13 +3,16 @@
 import os
 
 import guest
+import subjects
 from figures import ratio
 from guest import say
 
 FAMILIES = {"25": "af_rpacket", "17": "af_packet", "12": "null"}
-AGAINST = {"rtl8139_rs": ("8139cp", "8139too"), "af_rpacket": ("af_packet",)}
-THREE_CARDS = ("--nics", "rtl8139,rtl8139,rtl8139,e1000")
-ROUNDS = 11
+# Ours against the C driver of the same mode; and what the mode makes of it.
+AGAINST = {**{ours: (theirs,) for ours, theirs in subjects.ORIGINALS.items()}, "af_rpacket": ("af_packet",)}
+AGAINST["rtl8139_rs"] += ("rtl8139_rs+classic",)
+A_CARD_EACH = ("--nics", subjects.NICS)
+ROUNDS = 9
 # Of the families, whose rounds take milliseconds.
 MANY_ROUNDS = 61
 
@@ -18,7 +21,7 @@ LOSS_COLUMNS = ("workload", "subject", "offered", "unit", "sent", "lost", "share
 
 
 def compare(rows, metric, more_is_better=True):
-    """The rows of ratios.csv: ours against each C original of the same workload."""
+    """The rows of ratios.csv: ours against what it is held against in the same workload."""
     found = {(row["workload"], row["subject"]): row for row in rows}
     for (workload, subject), row in found.items():
         for against in AGAINST.get(subject, ()):
@@ -38,8 +41,8 @@ def compare(rows, metric, more_is_better=True):
 
 
 def driver_rates():
-    say("rates of the drivers, in turns (3 minutes) ...")
-    rows = guest.rows_of(guest.lines(f"selftests/bench/driver_rates.py rates {ROUNDS}", *THREE_CARDS))
+    say("rates of the drivers, in turns (4 minutes) ...")
+    rows = guest.rows_of(guest.lines(f"selftests/bench/driver_rates.py rates {ROUNDS}", *A_CARD_EACH))
     frames = [row for row in rows if row["workload"].startswith("pktgen")]
     yield from compare([row for row in rows if row not in frames], "bytes_per_second")
     yield from compare(frames, "packets_per_second")
@@ -73,7 +76,7 @@ def latency():
 
 def losses():
     say("loss of the drivers and the packet sockets (2 minutes) ...")
-    for command, options in (("selftests/bench/driver_rates.py loss 3", THREE_CARDS),
+    for command, options in (("selftests/bench/driver_rates.py loss 3", A_CARD_EACH),
                              ("selftests/bench/family_flow.py loss 4", ("--nics", ""))):
         for row in guest.rows_of(guest.lines(command, *options)):
             yield {**row, "unit": "packets per second",

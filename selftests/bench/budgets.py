@@ -8,12 +8,12 @@ import lib
 FILE = os.path.join(lib.HERE, "bench", "budgets.csv")
 
 
-def of(*metrics):
-    """{workload: {metric: limit}} of those metrics."""
+def of(*metrics, mode=""):
+    """{workload: {metric: limit}} of those metrics, for the driver in a mode."""
     found = {}
     with open(FILE, encoding="ascii") as file:
         for row in csv.DictReader(file):
-            if row["metric"] in metrics:
+            if row["metric"] in metrics and row["mode"] == mode:
                 found.setdefault(row["workload"], {})[row["metric"]] = float(row["limit"])
     return found
 

@@ -3,8 +3,9 @@
 """What a frame costs on its way through a driver in instructions of the guest, counted by its clock.
 
 usage: driver_path.py SUBJECT WORKLOAD...    in a VM of scripts/vm --icount
-SUBJECT: rtl8139_rs, 8139cp, 8139too, or null, a device without hardware (null_nic.ko), or null-without-gro,
-which gives what it receives to the stack one by one, as 8139too does
+SUBJECT: rtl8139_rs (in its C+ mode), rtl8139_rs+classic, 8139cp, 8139too, or a device without hardware
+(null_nic.ko): null; null-without-gro, which gives what it receives to the stack one by one, as 8139too does;
+null-pages, which copies nothing, and gives the page to the stack that a frame is in
 
 Prints one line of JSON for each workload, its name with a size after it:
 
@@ -27,6 +28,7 @@ import sys
 
 from registers import FAILURES, BenchWire, Stalled, alive
 from nic import Port, format_mac, inside, ip, lib, load, read, unload, write
+from subjects import NULLS
 
 BATCH = 16
 # It interrupts 67 ms after a frame at the earliest, which is longer than a round; so its ring must hold a
@@ -116,8 +118,8 @@ class Null:
 
 
 @contextlib.contextmanager
-def null(gro):
-    load_test("null_nic", f"gro={gro:d}")
+def null(parameters):
+    load_test("null_nic", parameters)
     try:
         write("/proc/sys/net/ipv6/conf/null0/disable_ipv6", 1)
         ip("link", "set", "dev", "null0", "up")
@@ -173,7 +175,7 @@ def main():
     try:
         while left:
             try:
-                with null(subject == "null") if subject.startswith("null") else real(subject) as device:
+                with null(NULLS[subject]) if subject in NULLS else real(subject) as device:
                     # After one that stalls the card is bound anew.
                     while left and report(device, subject, left.pop(0)):
                         pass

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""How fast three drivers are, one beside the other, and what they lose.
+"""How fast the drivers are, one beside the other, and what they lose; ours in both of its modes.
 
 usage: driver_rates.py rates ROUNDS | loss ROUNDS     in a VM, see wires.py
 
@@ -18,7 +18,8 @@ import json
 import subprocess
 import sys
 
-from wires import DRIVERS, Wires
+from subjects import DRIVERS
+from wires import Wires
 from generator import Generator, Stalled
 from nic import lib
 

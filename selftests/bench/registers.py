@@ -3,7 +3,7 @@
 """What a driver costs in accesses to the card's registers and in interrupts, counted.
 
 usage: registers.py SUBJECT [WORKLOAD...]    in a VM of scripts/vm --trace
-SUBJECT: rtl8139_rs, 8139cp, 8139too; without workloads, all of them
+SUBJECT: rtl8139_rs (in its C+ mode), rtl8139_rs+classic, 8139cp, 8139too; without workloads, all of them
 
 Prints one line of JSON for each workload and metric, twice: each workload runs two times. Counts are
 totals, of `frames` frames: those that the driver received or sent while QEMU counted. The other end is an
@@ -13,10 +13,12 @@ e1000 on the same hub. A driver that does not go on has a row `stalled` instead.
   rx-batch-SIZE  16 frames come at once
   tx-lone-SIZE   a frame is sent when the last one has arrived
   tx-burst-SIZE  a thread of the kernel sends as fast as the card takes it
+  tx-more-SIZE   8 frames are sent in one go; before the last one the driver hears that more follow
   ping-SIZE      a frame comes, the kernel answers it, and the next one comes at once; counted for the frames
                  that come, with their answers
   tcp-receive-SIZE, tcp-send-SIZE
-                 a TCP connection; counted for the frames with its data, though the acknowledgements cost, too
+                 a TCP connection; counted for the frames with its data, though the acknowledgements cost, too.
+                 Frames are what is on the wire: a card that cuts segments may have been given fewer packets
 """
 
 import collections
@@ -32,10 +34,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from frames import Tap, frame
 from generator import Generator, Stalled
 from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for, write
+from subjects import driver_of, mode_of
 from wires import let_go, show_old_revision
 
 SIZES = (60, 1514)
-LONE, BATCH, BURST, RUNS = 200, 16, 2000, 2
+LONE, BATCH, MORE, BURST, RUNS = 200, 16, 8, 2000, 2
 STREAM_MS = 1000
 DUT, PEER = "10.82.0.1", "10.82.0.2"
 # What a driver that does not go on, or not come up, makes of a workload.
@@ -59,7 +62,11 @@ def generators():
 
 
 class BenchWire(SilentWire):
-    """The wire with any of the three drivers at the dut."""
+    """The wire with any of the drivers at the dut, and ours in either mode."""
+
+    def __init__(self, name):
+        super().__init__(driver_of(name))
+        self.card.mode = mode_of(name)
 
     def set_up(self):
         if self.subject == "8139too":
@@ -98,6 +105,16 @@ def rx_batch(wire, size):
 def tx_burst(wire, size):
     with Generator(wire.dut, size) as pktgen:
         pktgen.send(wire.peer.mac, BURST)
+
+
+def tx_more(wire, size):
+    order = f"{wire.dut.name} {format_mac(wire.peer.mac)} {size} {MORE} {MORE}"
+    with Tap(wire.peer) as heard:
+        for _ in range(BURST // MORE):
+            write("/sys/module/send_burst/parameters/send", order)
+            # The peer shall keep up, and each burst meet a ring that is empty.
+            if len(heard.drain(5.0, MORE)) < MORE:
+                raise Stalled
 
 
 @contextlib.contextmanager
@@ -149,28 +166,32 @@ def alive(wire):
     raise Stalled
 
 
+# The end whose counter says how many frames there were, and which counter. Of a stream that is sent it is
+# the other end's: a driver may count a packet that its card cuts into many frames as one.
 WORKLOADS = {
-    "rx-lone": ("rx_packets", lambda wire, size: lone(wire, wire.peer, wire.dut, size)),
-    "rx-batch": ("rx_packets", rx_batch),
-    "tx-lone": ("tx_packets", lambda wire, size: lone(wire, wire.dut, wire.peer, size)),
-    "tx-burst": ("tx_packets", tx_burst),
-    "ping": ("rx_packets", ping),
-    "tcp-receive": ("rx_packets", lambda wire, _: tcp(wire, wire.peer.netns, "-", DUT)),
-    "tcp-send": ("tx_packets", lambda wire, _: tcp(wire, "-", wire.peer.netns, PEER)),
+    "rx-lone": ("dut", "rx_packets", lambda wire, size: lone(wire, wire.peer, wire.dut, size)),
+    "rx-batch": ("dut", "rx_packets", rx_batch),
+    "tx-lone": ("dut", "tx_packets", lambda wire, size: lone(wire, wire.dut, wire.peer, size)),
+    "tx-burst": ("dut", "tx_packets", tx_burst),
+    "tx-more": ("dut", "tx_packets", tx_more),
+    "ping": ("dut", "rx_packets", ping),
+    "tcp-receive": ("dut", "rx_packets", lambda wire, _: tcp(wire, wire.peer.netns, "-", DUT)),
+    "tcp-send": ("peer", "rx_packets", lambda wire, _: tcp(wire, "-", wire.peer.netns, PEER)),
 }
 
 
-def totals(wire, work, size, column):
+def totals(wire, work, size, end, column):
     """How many frames there were in one run, and the total of each metric, the accesses to each register
     among them."""
-    before, interrupts = wire.dut.counters(), wire.card.interrupts
+    port = getattr(wire, end)
+    before, interrupts = port.counters()[column], wire.card.interrupts
     qmp("count-begin")
     try:
         work(wire, size)
         time.sleep(0.2)
     finally:
         regions = qmp("count-end", name="rtl8139")
-    frames = wire.dut.counters()[column] - before[column]
+    frames = port.counters()[column] - before
     interrupts = wire.card.interrupts - interrupts
     accesses = collections.Counter()
     for counts in regions.values():
@@ -209,10 +230,10 @@ class Counter:
 
     def count(self, name, size, runs=1):
         """The totals() of each run of a workload. A driver that has stalled is bound anew for the next."""
-        column, work = WORKLOADS[name]
+        end, column, work = WORKLOADS[name]
         try:
             wire = self.ready()
-            return [totals(wire, work, size, column) for _ in range(runs)]
+            return [totals(wire, work, size, end, column) for _ in range(runs)]
         except FAILURES:
             wire = self.wire
             try:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Three cards of the same model on one wire, each with a driver of its own, and one peer: what is timed
-is compared within one boot, round by round, with nothing bound or loaded in between.
+"""Four cards of the same model on one wire, one for each driver, and for ours one in each mode, and one peer:
+what is timed is compared within one boot, round by round, with nothing bound or loaded in between.
 
-For VMs with --nics rtl8139,rtl8139,rtl8139,e1000, whose cards have an interrupt line each. Each driver's
-interface is in a namespace of its own, which has the driver's name; the peer is in "peer".
+For VMs with --nics of subjects.NICS, whose cards have an interrupt line each. Each interface is in a namespace
+of its own, which has the name of its subject (subjects.py); the peer is in "peer".
 """
 
 import os
@@ -13,8 +13,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drivers"))
 # pylint: disable=wrong-import-position
 from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for
+from subjects import DRIVERS, driver_of, mode_of
 
-DRIVERS = ("rtl8139_rs", "8139cp", "8139too")
 OLD_REVISION = 0x10
 # The register with the position of the driver in the receive ring, less 16.
 CAPR = 0x38
@@ -68,7 +68,9 @@ class Wires:
 
     def attach(self, driver):
         """Binds a driver to its card, and gives the interface its place and address."""
-        port = self.move(self.cards[driver].bind(driver), driver)
+        card = self.cards[driver]
+        card.mode = mode_of(driver)
+        port = self.move(card.bind(driver_of(driver)), driver)
         port.ip("address", "add", f"{self.address(driver)}/24", "dev", port.name)
         self.ports[driver] = port
 
@@ -117,6 +119,6 @@ class Wires:
             card.override(None)
         for namespace in self.namespaces:
             ip("netns", "delete", namespace, check=False)
-        for module in (*DRIVERS, "e1000", "pci_revision"):
+        for module in (*dict.fromkeys(map(driver_of, DRIVERS)), "e1000", "pci_revision"):
             if lib.loaded(module):
                 unload(module)

@@ -99,6 +99,8 @@ class Card:
     def __init__(self, address):
         self.address = address
         self.sys = f"/sys/bus/pci/devices/{address}"
+        # That of the test, if it does not say another.
+        self.mode = MODE
 
     def attribute(self, name):
         """One of the device's sysfs attributes."""
@@ -133,7 +135,7 @@ class Card:
 
     def bind(self, driver):
         """Hand the card over to a driver, and return the name of the interface, which is down. Ours takes the
-        way of a frame that the test is about."""
+        way of a frame that the card is to have."""
         if self.driver != driver:
             self.unbind()
             self.override(driver)
@@ -142,7 +144,7 @@ class Card:
         if self.driver != driver:
             write(f"/sys/bus/pci/drivers/{driver}/bind", self.address)
         name = wait_for(f"an interface of {driver} on {self.address}", lambda: self.name)
-        if driver == OURS and MODE == "classic":
+        if driver == OURS and self.mode == "classic":
             run("ethtool", "--set-priv-flags", name, CLASSIC_RINGS, "on")
         return name
 

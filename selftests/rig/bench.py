@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # The arithmetic behind `make bench`: what is compared with what, which figures a comparison with an
 # earlier run accepts, and what becomes of a measurement that never ends. The figures are made up, so
-# that the answers are known.
+# that the answers are known. bench_report.py has what is said of them.
 #
 # kernels: stock
 # timeout: 60
 import contextlib
 import errno
-import html.parser
 import io
 import json
 import math
@@ -24,14 +23,14 @@ from lib import equal
 sys.path[:0] = [os.path.join(lib.HERE, "bench"), os.path.join(os.path.dirname(lib.HERE), "scripts", "bench.d")]
 # pylint: disable=wrong-import-position
 import baseline
+import budgets
 import counted
 import driver_path
 import driver_rates
 import figures
 import guest
 import main as main_of_bench
-import page
-import report
+import subjects
 import timed
 
 
@@ -86,11 +85,65 @@ def rounds_in_which_nothing_came_are_named():
 
 def a_stalled_driver_has_no_ratio():
     rows = [{"workload": "tcp-receive", "subject": "rtl8139_rs", "rounds": [4.0, 4.0]},
+            {"workload": "tcp-receive", "subject": "rtl8139_rs+classic", "rounds": [1.0, 1.0]},
             {"workload": "tcp-receive", "subject": "8139cp", "rounds": [2.0, 2.0]},
             {"workload": "tcp-receive", "subject": "8139too", "stalled": "stalled"}]
-    found = {row["against"]: row for row in timed.compare(rows, "bytes_per_second")}
-    near(2, found["8139cp"]["ratio"])
-    equal(("stalled 8139too", ""), (found["8139too"]["note"], found["8139too"]["ratio"]))
+    found = {(row["subject"], row["against"]): row for row in timed.compare(rows, "bytes_per_second")}
+    equal({("rtl8139_rs", "8139cp"): 2, ("rtl8139_rs", "rtl8139_rs+classic"): 4,
+           ("rtl8139_rs+classic", "8139too"): ""}, {pair: row["ratio"] for pair, row in found.items()},
+          "each with the C driver of its mode, and one mode with the other")
+    equal("stalled 8139too", found["rtl8139_rs+classic", "8139too"]["note"])
+
+
+# ---- Modes --------------------------------------------------------------------------------------
+
+
+def a_name_says_driver_and_mode():
+    equal([("rtl8139_rs", "cplus"), ("rtl8139_rs", "classic"), ("8139cp", "cplus"), ("8139too", "classic"),
+           ("null-pages", ""), ("af_rpacket", "")],
+          [(subjects.driver_of(name), subjects.mode_of(name))
+           for name in (*subjects.DRIVERS, "null-pages", "af_rpacket")])
+    for name in (*subjects.DRIVERS, *subjects.NULLS, "af_packet"):
+        equal(name, subjects.name_of(subjects.driver_of(name), subjects.mode_of(name)), "and back")
+    equal("rtl8139_rs cplus", subjects.title_of("rtl8139_rs"))
+    equal("af_rpacket", subjects.title_of("af_rpacket"))
+
+
+def each_mode_has_a_row_of_its_own():
+    counts = figures.Counts()
+    for name, value in (("rtl8139_rs", 2), ("rtl8139_rs+classic", 3)):
+        counts.add(value, workload="rx-lone-60", subject=name, metric="register_reads")
+        equal(value, counts.get("rx-lone-60", name, "register_reads"), name)
+    equal([("rtl8139_rs", "cplus", 2), ("rtl8139_rs", "classic", 3)],
+          [(one["subject"], one["mode"], one["value"]) for one in counts.rows()])
+
+
+def what_no_driver_of_a_mode_need_do_is_its_own():
+    def null(name, workload):
+        return subjects.null_of(name, workload)
+
+    equal(["null-pages", "null", "null-pages", "null-without-gro"],
+          [null(name, "rx-batch-1514") for name in subjects.DRIVERS], "a long frame")
+    equal(["null", "null", "null", "null-without-gro"],
+          [null(name, "rx-batch-60") for name in subjects.DRIVERS], "a short frame")
+    equal({"null"}, {null(name, "tx-lone-1514") for name in subjects.DRIVERS}, "one that is sent")
+    equal(("null", "null-without-gro", "null-pages"), subjects.nulls_for("rx-lone-1514"))
+    equal(("null", "null-without-gro"), subjects.nulls_for("rx-lone-60"))
+    equal(("null",), subjects.nulls_for("tx-lone-1514"))
+
+
+def budgets_are_of_a_mode():
+    accesses = "register_reads", "register_writes", "interrupts"
+    limits = {mode: budgets.of(*accesses, mode=mode) for mode in ("cplus", "classic")}
+    for mode, found in limits.items():
+        lib.require("rx-lone-60" in found and budgets.of("own_instructions", mode=mode), f"there are some for {mode}")
+    equal({}, budgets.of(*accesses), "without a mode")
+    lib.require("hook-60" in budgets.of("above_af_packet"), "those of the family have none")
+    # What the C+ mode is there for.
+    most = {name: sum(found.get(metric, 0) for metric in accesses[:2]) for name, found in limits["cplus"].items()}
+    for workload, accesses_of_frame in (("rx-lone-60", 3), ("rx-batch-60", 0.25), ("tx-lone-60", 1.05),
+                                        ("tx-more-60", 0.13)):
+        lib.require(most[workload] <= accesses_of_frame, f"{workload}: {most[workload]}")
 
 
 # ---- Drivers that stall -------------------------------------------------------------------------
@@ -127,10 +180,12 @@ def turns(wires):
 
 def a_driver_that_stalls_is_told_from_one_that_is_dead():
     fine = [5.0] * 3
-    equal({"rtl8139_rs": fine, "8139cp": fine, "8139too": "stalled"}, turns(Wires(stalls=["8139too"])))
+    all_fine = dict.fromkeys(subjects.DRIVERS, fine)
+    equal({**all_fine, "8139too": "stalled"}, turns(Wires(stalls=["8139too"])))
     both = ["8139too"], ["8139too"], ["8139too"]
-    equal({"rtl8139_rs": fine, "8139cp": fine, "8139too": "dead"}, turns(Wires(*both)))
-    equal(dict.fromkeys(driver_rates.DRIVERS, fine), turns(Wires(dead=["8139too"])), "dead no more")
+    equal({**all_fine, "8139too": "dead"}, turns(Wires(*both)))
+    equal(all_fine, turns(Wires(dead=["8139too"])), "dead no more")
+    equal({**all_fine, "rtl8139_rs+classic": "stalled"}, turns(Wires(stalls=["rtl8139_rs+classic"])), "one mode")
 
 
 def a_round_in_which_nothing_came_is_no_stall():
@@ -209,22 +264,6 @@ def a_driver_that_does_not_come_back_has_rows():
           [(row["workload"], row["value"], row.get("reason")) for row in rows])
 
 
-def a_stall_of_one_part_is_none_of_the_other():
-    counts = figures.Counts()
-    counts.add(1, workload="rx-lone-60", subject="8139too", metric="stalled")
-    counted.add_driver_paths(counts, [
-        {"workload": "rx-lone-60", "subject": subject, "metric": "guest_instructions", "value": value}
-        for subject, value in (("null", 1100), ("null-without-gro", 1000), ("8139too", 1300))])
-    equal(["rx-lone-60", "1100", "1000", "", "", "1300, own 300"], next(report.drivers(counts)))
-    equal("stalled", next(report.accesses(counts, 1))[-1])
-    counts = figures.Counts()
-    counted.add_driver_paths(counts, [{"workload": "rx-lone-60", "subject": "rtl8139_rs", "metric": "stalled",
-                                       "value": 1}])
-    equal("stalled", next(report.drivers(counts))[3])
-    equal("", next(report.accesses(counts, 1))[1])
-    equal(["rtl8139_rs has stalled in rx-lone-60, 1 CPUs"], list(main_of_bench.stalled(counts, [], [])))
-
-
 def a_stall_of_ours_is_told():
     def told(ratios=(), losses=()):
         return list(main_of_bench.stalled(figures.Counts(), ratios, losses))
@@ -234,10 +273,12 @@ def a_stall_of_ours_is_told():
 
     equal(["rtl8139_rs has stalled in tcp-send"], told([rate("stalled rtl8139_rs, dead 8139too")]))
     equal([], told([rate("dead 8139too"), rate("")]))
+    equal([], told([rate("stalled rtl8139_rs+classic")]), "which its own row tells")
     losses = [{"workload": "receive-60", "subject": subject, "share": share}
-              for subject, share in (("rtl8139_rs", 0.1), ("8139too", ""))]
+              for subject, share in (("rtl8139_rs", 0.1), ("rtl8139_rs+classic", 0.1), ("8139too", ""))]
     equal([], told(losses=losses))
-    equal(["rtl8139_rs has stalled in receive-60"], told(losses=[{**losses[0], "share": ""}]))
+    for place, name in enumerate(subjects.OURS):
+        equal([f"{name} has stalled in receive-60"], told(losses=[{**losses[place], "share": ""}]))
 
 
 def a_null_driver_that_stalls_leaves_no_own_share():
@@ -260,8 +301,8 @@ def the_least_round_counts():
 # ---- An earlier run -----------------------------------------------------------------------------
 
 
-def row(value, workload="rx-lone-60", subject="rtl8139_rs", metric="register_reads", cpus=1):
-    return {"workload": workload, "subject": subject, "cpus": cpus, "metric": metric, "value": value}
+def row(value, workload="rx-lone-60", subject="rtl8139_rs", metric="register_reads", cpus=1, mode="cplus"):
+    return {"workload": workload, "subject": subject, "mode": mode, "cpus": cpus, "metric": metric, "value": value}
 
 
 def complaints(before, now):
@@ -282,6 +323,16 @@ def only_ours_is_judged():
     equal(1, len(complaints([row(2.0, subject="af_rpacket")], [row(4.0, subject="af_rpacket")])))
 
 
+def each_mode_is_judged_by_itself():
+    before = [row(2.0), row(3.0, mode="classic")]
+    equal([], complaints(before, before))
+    equal(["rtl8139_rs+classic, rx-lone-60 register_reads, 1 CPUs: 3.0 before, 4.0 now"],
+          complaints(before, [row(2.0), row(4.0, mode="classic")]))
+    equal(1, len(complaints(before, [row(2.0)])), "one is missing")
+    # As long as there was one mode, all counts were of it.
+    equal([], complaints([row(3.0, mode="classic")], [row(9.0), row(3.0, mode="classic")]), "a mode is new")
+
+
 def differences_may_grow_by_some_instructions():
     before = [row(300, metric="own_instructions")]
     equal([], complaints(before, [row(330, metric="own_instructions")]))
@@ -299,7 +350,8 @@ def a_page_more_in_a_boot_is_no_growth():
 
 def a_baseline_is_one():
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
-        for text in ("", "a,b\n1,2\n", "workload,subject,cpus,metric,value\nrx,8139cp,1,register_reads,8\n"):
+        for text in ("", "a,b\n1,2\n", "workload,subject,cpus,metric,value\nrx,rtl8139_rs,1,register_reads,8\n",
+                     "workload,subject,mode,cpus,metric,value\nrx,8139cp,cplus,1,register_reads,8\n"):
             file.seek(0)
             file.truncate()
             file.write(text)
@@ -410,139 +462,23 @@ def jobs_are_grouped_by_subject():
     equal("timeout -k 5 7 program 8139too rx tx || exit; timeout -k 5 7 program 8139cp rx || exit", text)
 
 
-# ---- The report ---------------------------------------------------------------------------------
-
-
-class Reader(html.parser.HTMLParser):
-    """Whether a page is well-formed, and what elements, attributes and words are in it."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.seen, self.words = [], set(), []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.handle_startendtag(tag, attrs)
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.seen |= {tag, *(name for name, _ in attrs)}
-
-    def handle_endtag(self, tag):
-        equal(tag, self.open.pop() if self.open else None, "what is closed")
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
-def made_up():
-    counts = figures.Counts()
-    counted.add_family_paths(counts, paths())
-    for driver, whole, own in (("null", 1000, None), ("rtl8139_rs", 1500, 500), ("8139cp", 1900, 900)):
-        counts.add(whole, workload="rx-lone-60", subject=driver, metric="guest_instructions")
-        if own:
-            counts.add(own, workload="rx-lone-60", subject=driver, metric="own_instructions")
-    for metric, value in (("register_reads", 2), ("register_writes", 1), ("interrupts", 1)):
-        counts.add(value, workload="rx-lone-60", subject="rtl8139_rs", metric=metric)
-        counts.add(value * 4, workload="rx-lone-60", subject="8139cp", metric=metric)
-    counts.add(1, workload="rx-lone-60", subject="8139too", metric="stalled")
-    ratios = [{"workload": "tcp-send", "subject": "rtl8139_rs", "against": "8139cp",
-               "metric": "bytes_per_second", "ratio": 1.25, "low": 1.1, "high": 1.4, "note": ""},
-              {"workload": "tcp-send", "subject": "rtl8139_rs", "against": "8139too",
-               "metric": "bytes_per_second", "ratio": "", "low": "", "high": "", "note": "stalled 8139too"},
-              {"workload": "tcp-send", "subject": "af_rpacket", "against": "af_packet", "metric": "p50",
-               "ratio": math.inf, "low": 0.0, "high": math.inf, "note": "nothing in 3 rounds of af_packet"}]
-    losses = [{"workload": "receive-60", "subject": subject, "offered": offered, "sent": 1000,
-               "lost": lost, "share": lost / 1000}
-              for subject, lost in (("rtl8139_rs", 10), ("8139cp", 200)) for offered in (1000, 2000)]
-    losses += [{"workload": "receive-60", "subject": "8139too", "offered": 0, "sent": 0, "lost": 0,
-                "share": ""}] * 2
-    sizes = [{"subject": "rtl8139_rs", "metric": "code", "unit": "bytes", "value": 4711}]
-    return "A machine.", counts, ratios, losses, sizes
-
-
-def the_report_says_where_each_part_comes_from():
-    here, there = ({"data": [1], "machine": f"Linux {name}", "modules": "0a1b", "day": "2026-01-02"}
-                   for name in ("7.3", "7.4"))
-    one = main_of_bench.sources({"rates": here, "loss": here, "sizes": {"data": []}})
-    equal("Linux 7.3, on 2026-01-02, with the modules 0a1b. Guests", one[:55])
-    two = main_of_bench.sources({"rates": here, "loss": there})
-    for line in ("Of the parts rates: Linux 7.3, on 2026-01-02, with the modules 0a1b.", "Of the parts loss: Linux 7.4"):
-        lib.require(line in two, two)
-    three = main_of_bench.sources({"rates": here, "loss": {**here, "modules": "2c3d"}})
-    lib.require("Of the parts loss: Linux 7.3, on 2026-01-02, with the modules 2c3d" in three, three)
-    four = main_of_bench.sources({"rates": {**here, "failed": "2026-01-03"}})
-    lib.require("The part rates has failed on 2026-01-03; what is here" in four, four)
-    five = main_of_bench.sources({"rates": here, "loss": {"data": [], "failed": "2026-01-03"}})
-    lib.require("The part loss has failed on 2026-01-03. Guests" in five, five)
-    equal("The part loss has failed", main_of_bench.sources({"loss": {"data": [], "failed": "2026-01-03"}})[:24])
-
-
-def a_reason_is_given_only_where_it_holds():
-    def why(metric, wholes=(), workload="rx-lone-60", cpus=1):
-        return report.why({"workload": workload, "subject": "rtl8139_rs", "metric": metric, "cpus": cpus}, wholes)
-
-    lib.require("each of which is steady" in why("own_instructions"), "steady")
-    equal("the whole path differs, see there", why("own_instructions", {("rx-lone-60", "rtl8139_rs")}))
-    lib.require("two CPUs" in why("interrupts", workload="rx-batch-60", cpus=2), "two CPUs")
-    equal("not known", why("interrupts", cpus=2))
-    lib.require("a stream" in why("interrupts", workload="tcp-send-1514"), "a stream")
-    equal("not known", why("interrupts", workload="ping-60", cpus=2))
-
-
-def the_report_says_what_was_found():
-    text = "".join(report.markdown(*made_up()))
-    for line in ("| rx-lone-60 | 3 (2 + 1), 1 | 12 (8 + 4), 4 | stalled |",
-                 "| rx-lone-60 | 1500 | 500 | 33 % | -400 against 8139cp |  |",
-                 "| sendmsg-60 | 3000 | 500 | 17 % | 200 against af_packet |  |",
-                 "| tcp-send | rtl8139_rs | 8139cp | 1.25 (1.10 to 1.40) | bytes_per_second |  |",
-                 "| tcp-send | rtl8139_rs | 8139too | stalled 8139too | bytes_per_second |  |",
-                 "inf (0.00 to inf) | p50 | nothing in 3 rounds of af_packet |",
-                 "| receive-60 | rtl8139_rs 1.0 % of 1000 | 8139cp 20.0 % of 1000 | 8139too dead |"):
-        if line not in text:
-            lib.diag(text)
-            raise lib.Failure(f"the report has no {line!r}")
-
-
-def the_page_stands_alone():
-    text = page.html(*made_up())
-    reader = Reader(text)
-    equal([], reader.open, "elements left open")
-    equal(set(), reader.seen & {"script", "link", "img", "iframe", "src", "href", "xlink:href"},
-          "what would be fetched or run")
-    equal([], [word for word in ("@import", "url(", "<?xml") if word in text], "what would be fetched")
-    for word in ("stalled", "stalled 8139too", "8139cp", "instructions", "1.25 (1.10 to 1.40)", "rx-lone-60"):
-        if not any(word in words for words in reader.words):
-            raise lib.Failure(f"the page has no {word!r}")
-
-
-def nothing_measured_is_no_report_of_zeroes():
-    text = "".join(report.markdown("A machine.", figures.Counts(), [], [], []))
-    equal("A machine.\n", text)
-    Reader(page.html("A machine.", figures.Counts(), [], [], []))
-
-
 def main():
     for function in (
             a_ratio_is_the_median_of_pairs, the_interval_is_that_of_the_binomial_distribution,
             less_time_is_a_ratio_above_one, rounds_in_which_nothing_came_count,
             rounds_in_which_nothing_came_are_named, a_stalled_driver_has_no_ratio,
-            a_driver_that_stalls_is_told_from_one_that_is_dead, a_round_in_which_nothing_came_is_no_stall, two_runs_are_compared, own_shares_are_differences,
-            a_driver_that_does_not_come_back_has_rows, a_stall_of_one_part_is_none_of_the_other,
-            a_stall_of_ours_is_told,
+            a_name_says_driver_and_mode, each_mode_has_a_row_of_its_own, what_no_driver_of_a_mode_need_do_is_its_own,
+            budgets_are_of_a_mode, a_driver_that_stalls_is_told_from_one_that_is_dead,
+            a_round_in_which_nothing_came_is_no_stall, two_runs_are_compared, own_shares_are_differences,
+            a_driver_that_does_not_come_back_has_rows, a_stall_of_ours_is_told,
             a_null_driver_that_stalls_leaves_no_own_share,
             the_least_round_counts, growth_within_the_margin_is_accepted, only_ours_is_judged,
-            differences_may_grow_by_some_instructions, a_page_more_in_a_boot_is_no_growth,
-            a_baseline_is_one, what_stalls_now_is_worse,
+            each_mode_is_judged_by_itself, differences_may_grow_by_some_instructions,
+            a_page_more_in_a_boot_is_no_growth, a_baseline_is_one, what_stalls_now_is_worse,
             a_part_that_did_not_run_is_not_missed, one_boot_is_enough_if_nothing_stalls,
             what_stalls_has_a_row_and_the_rest_goes_on, the_last_one_can_stall_too,
             a_broken_measurement_is_no_stall, a_part_that_fails_does_not_end_the_others,
-            what_the_kernel_says_meanwhile_is_told, jobs_are_grouped_by_subject,
-            the_report_says_where_each_part_comes_from, a_reason_is_given_only_where_it_holds,
-            the_report_says_what_was_found, the_page_stands_alone,
-            nothing_measured_is_no_report_of_zeroes):
+            what_the_kernel_says_meanwhile_is_told, jobs_are_grouped_by_subject):
         lib.case(function)
 
 
