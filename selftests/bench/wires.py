@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drivers"))
 # pylint: disable=wrong-import-position
-from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for
+from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for, write
 from subjects import DRIVERS, driver_of, mode_of
 
 OLD_REVISION = 0x10
@@ -73,6 +73,9 @@ class Wires:
         port = self.move(card.bind(driver_of(driver)), driver)
         port.ip("address", "add", f"{self.address(driver)}/24", "dev", port.name)
         self.ports[driver] = port
+        # The kernel deals the lines out to the CPUs in turns, each time one is bound; the generator's CPU is
+        # the first, and who shares it holds the sender up.
+        write(f"/proc/irq/{card.irq}/smp_affinity_list", os.cpu_count() - 1)
 
     def move(self, name, namespace):
         """The interface in a namespace of its own, up."""
