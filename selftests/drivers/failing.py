@@ -9,9 +9,8 @@ import socket
 import struct
 import sys
 
-import nic
 from frames import Tap, frame
-from nic import OURS, SilentWire, format_mac, lib, wait_for
+from nic import CLASSIC_RINGS, OURS, SilentWire, format_mac, lib, wait_for
 from pktgen import generator, order
 
 sys.path.insert(0, lib.HERE)
@@ -131,9 +130,9 @@ def down(wire):
 def in_classic_mode(case):
     """The same case once more, with the driver on its other way: what fails is counted for both together."""
     def switch(wire, mode):
-        nic.MODE = mode
+        wire.card.mode = mode
         wire.dut.set("down")
-        wire.dut.ethtool("--set-priv-flags", wire.dut.name, nic.CLASSIC_RINGS, "on" if mode == "classic" else "off")
+        wire.dut.ethtool("--set-priv-flags", wire.dut.name, CLASSIC_RINGS, "on" if mode == "classic" else "off")
 
     def run(wire):
         switch(wire, "classic")
@@ -150,7 +149,7 @@ def in_classic_mode(case):
 def short_rings(wire):
     """As few buffers as there can be: each of them is an allocation that can fail."""
     def choose(rx, tx):
-        if nic.MODE != "classic":
+        if wire.card.mode != "classic":
             wire.dut.ethtool("-G", wire.dut.name, "rx", str(rx), "tx", str(tx))
 
     choose(16, 20)
