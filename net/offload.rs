@@ -165,7 +165,6 @@ impl SkBuff {
     /// Computes the checksum that was left to the device: `skb_checksum_help()`.
     ///
     /// Fails with `ENOMEM`, or `EINVAL` if there is no place for it in the packet.
-    #[cold]
     #[inline]
     pub(crate) fn compute_checksum(&mut self) -> Result {
         // SAFETY: By the type invariant the packet is valid, and nobody else changes it.

@@ -2,8 +2,8 @@
 
 //! Sending in the C+ mode: from the stack to the descriptors.
 //!
-//! The chip reads a packet where it is, piece by piece, computes the checksums that the stack has left to
-//! it, cuts it into segments and inserts the VLAN tag. The packet is freed when the chip is done with it.
+//! The chip reads a packet where it is, piece by piece, computes the checksum of TCP over IPv4 that the stack
+//! has left to it (all others are computed here), cuts it into segments and inserts the VLAN tag. The packet is freed when the chip is done with it.
 //!
 //! All of it runs with the lock of the transmit queue held. [`tx_ring`] has the policy.
 
@@ -327,8 +327,8 @@ fn work_for(skb: &mut SkBuff, segments: Option<Segments>) -> Result<Work, DropRe
     Ok(match checksum {
         Checksum::Done => Work::None,
         Checksum::Tcp4 => Work::Tcp,
-        Checksum::Udp4 => Work::Udp,
-        Checksum::Other => {
+        // QEMU's chip would send a sum of UDP that comes to zero as zero, which says that there is none.
+        Checksum::Udp4 | Checksum::Other => {
             skb.compute_checksum().map_err(|_| DropReason::NoMem)?;
             Work::None
         }

@@ -261,8 +261,6 @@ pub(crate) enum Work {
     None,
     /// The checksums of IP and TCP.
     Tcp,
-    /// The checksums of IP and UDP.
-    Udp,
     /// Segments of TCP, each with its headers, with so many bytes of payload.
     Segments(NonZeroU16),
 }
@@ -274,7 +272,6 @@ impl Work {
         match self {
             Self::None => 0,
             Self::Tcp => IP | (1 << 16),
-            Self::Udp => IP | (1 << 17),
             // The segment's length is in the place of the other bits; the checksums go without saying.
             Self::Segments(len) => (1 << 27) | (u32::from(len.get().min(MAX_SEGMENT)) << 16),
         }

@@ -598,16 +598,12 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features {
-        if features.contains(Features::HW_CSUM) {
-            // The classic way: the driver computes the sums.
-            return features;
-        }
-        // The chip looks for the IPv4 header right behind the Ethernet header.
-        if frame.is_tagged_in_band(features) {
-            return features.without(Features::COMPUTING);
-        }
+        // The chip that cuts it looks for the IPv4 header right behind the Ethernet header, and has only so
+        // many bits for the length of a segment.
         match frame.segment_size() {
-            Some(size) if size.get() > descriptor::MAX_SEGMENT => {
+            Some(size)
+                if size.get() > descriptor::MAX_SEGMENT || frame.is_tagged_in_band(features) =>
+            {
                 features.without(Features::SEGMENTS)
             }
             _ => features,

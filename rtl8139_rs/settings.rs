@@ -53,18 +53,15 @@ const TSO_MAX_SIZE: u32 = 0xf000;
 /// For how long a frame may stay in the chip, in milliseconds.
 const WATCHDOG_MS: u32 = 6000;
 
-/// In the classic mode checksums are computed when a frame is copied into its slot, so the chip can be said
-/// to do that for any protocol.
-const CLASSIC_FEATURES: Features = Features::HW_CSUM;
+/// In both modes the driver computes what checksums the chip does not, so the chip can be said to do that
+/// for any protocol.
+const SENDING: Features = Features::SG.with(Features::HW_CSUM);
 
 /// VLAN tags are inserted and taken off by the chip.
 const TAGGING: Features = Features::VLAN_TX.with(Features::VLAN_RX);
 
-/// What the chip does in the C+ mode.
-const CPLUS_FEATURES: Features = Features::IP_CSUM
-    .with(Features::TSO)
-    .with(Features::RXCSUM)
-    .with(TAGGING);
+/// What the chip does in the C+ mode alone.
+const CPLUS_FEATURES: Features = TAGGING.with(Features::TSO).with(Features::RXCSUM);
 
 /// The shortest receive ring, in descriptors.
 const MIN_RX: u16 = 16;
@@ -185,11 +182,10 @@ impl Settings {
 /// [`fix_features`].
 pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
     let (on, max_mtu) = if has_descriptors {
-        (CLASSIC_FEATURES.with(CPLUS_FEATURES), CPLUS_MAX_MTU)
+        (SENDING.with(CPLUS_FEATURES), CPLUS_MAX_MTU)
     } else {
-        (CLASSIC_FEATURES, CLASSIC_MAX_MTU)
+        (SENDING, CLASSIC_MAX_MTU)
     };
-    let on = on.with(Features::SG);
     Config::new(mac)
         .mtu(MIN_MTU, max_mtu)
         .watchdog_ms(WATCHDOG_MS)
@@ -208,7 +204,7 @@ pub(crate) fn fix_features(classic: bool, features: Features) -> Features {
     features.without(if classic {
         CPLUS_FEATURES
     } else {
-        CLASSIC_FEATURES
+        Features::none()
     })
 }
 

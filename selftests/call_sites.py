@@ -103,13 +103,14 @@ INFALLIBLE = {
         r"__asan_\w+", r"__kasan_\w+", r"__ubsan_\w+", r"__x86_return_thunk",
         r"__SCT__might_resched", r"__might_(sleep|resched)", r"__cant_(sleep|migrate)",
         r"__check_object_size", r"refcount_warn_saturate", r"debug_smp_processor_id",
+        r"__this_cpu_preempt_check", r"debug_dma_mapping_error",
         r"mem(cmp|cpy|move|set)", r"bcmp"),
     "is how a pointer is called: what may be behind it, by_pointer() asks": (r"__x86_indirect_thunk\w*",),
     "does not return": (r"_RNv\w+4core9panicking\w+",),
     "turns a value into another": (
         r"_RNv\w+_6kernel5error(5Error10from_errno|9to_result)", r"_RNvMNtCs\w+_6kernel5errorNtB2_5Error\w+",
         r"_RNv\w+(19is_size_align_valid|14aligned_layout|20dangling_from_layout)",
-        r"_RNvX\w+10pci_driver\w+7Default7default", r"ethtool_convert_legacy_u32_to_link_mode",
+        r"_RNvX\w+(10pci_driver|15ethtool_tunable)\w+7Default7default", r"ethtool_convert_legacy_u32_to_link_mode",
         r"ethtool_convert_link_mode_to_legacy_u32", r"__vlan_get_protocol_offset", r"eth_type_trans"),
     "counts a reference, or notes it for the debug kernel, which may have no memory for its note": (
         r"ref_tracker_(alloc|free)",

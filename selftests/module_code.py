@@ -9,7 +9,7 @@ import subprocess
 import lib
 
 # By what is in their names: functions that only the KUnit tests of the layer call, and the layer for them.
-TESTS = re.compile(r"12socket_kunit|1[24]driver_(kunit|probe|example)")
+TESTS = re.compile(r"12socket_kunit|13ethtool_kunit|1[24]driver_(kunit|probe|example)")
 
 
 # The sections whose references to a function mean that it may be called.
