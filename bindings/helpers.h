@@ -90,6 +90,8 @@ void rnet_helper_dma_unmap_to_device(struct device *dev, dma_addr_t addr, unsign
 struct page_pool *rnet_helper_page_pool_new(struct net_device *netdev, struct device *dev,
 					    unsigned int order, unsigned int pages,
 					    unsigned int headroom, unsigned int len);
+struct napi_struct *rnet_helper_page_pool_napi(const struct page_pool *pool);
+unsigned int rnet_helper_page_pool_capacity(unsigned int order, unsigned int headroom);
 dma_addr_t rnet_helper_page_pool_get_dma_addr(const struct page *page);
 void rnet_helper_page_pool_put_full_page(struct page_pool *pool, struct page *page, bool direct);
 struct sk_buff *rnet_helper_page_pool_copy_frame(struct napi_struct *napi, struct page_pool *pool,

@@ -75,6 +75,7 @@ use crate::{
             Verdict, //
         },
         offload::Outgoing,
+        page_pool::Link,
         queue::{
             TxQueue,
             Xmit, //
@@ -195,7 +196,9 @@ pub(crate) trait Operations: Sized + Send + Sync {
         skb: SkBuff,
     ) -> Xmit;
 
-    /// Reaps sent frames for netpoll, which sends kernel messages with interrupts disabled.
+    /// Looks after what was given to the device and what it has sent: for netpoll, which sends kernel
+    /// messages with interrupts disabled, and when a frame was lost before the driver had it, which may have
+    /// been the last of several that the device is told of once for all ([`TxQueue::more`]).
     fn netpoll(&self, _up: &Self::Up, _tx: &mut Self::Tx, _queue: &mut TxQueue<'_>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -291,6 +294,13 @@ pub(crate) trait Operations: Sized + Send + Sync {
         _up: Option<&Self::Up>,
         _features: Features,
     ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The pool of pages that the receive ring is filled from, if there is one.
+    ///
+    /// Called while nothing else of the interface runs, before NAPI is enabled and after it was disabled.
+    fn pool(_rx: &mut Self::Rx) -> Option<&mut Link> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -115,9 +115,13 @@ impl SkBuff {
 
     /// Makes the frame at least `len` bytes long, with zeros: `skb_put_padto()`. Any context.
     ///
-    /// Fails with `ENOMEM`; the frame is as it was then.
+    /// Fails with `ENOMEM`, or `EINVAL` for more than 64 KiB; the frame is as it was then.
     #[inline]
     pub(crate) fn pad_to(&mut self, len: u32) -> Result {
+        // The C function takes what is missing for a signed number.
+        if len > 1 << 16 {
+            return Err(EINVAL);
+        }
         // SAFETY: By the type invariant the packet is valid, and nobody else changes it.
         to_result(unsafe { bindings::skb_pad_keep(self.as_raw(), len) })
     }
@@ -134,8 +138,8 @@ impl SkBuff {
     #[inline]
     pub(crate) fn segments(&self) -> Option<Segments> {
         let size = self.outgoing().segment_size()?;
-        // SAFETY: By the type invariant the packet is valid, and its size of a segment says that it is
-        // one that is to be cut.
+        // SAFETY: By the type invariant the packet is valid; the call looks at what it is before it looks
+        // for headers.
         let headers = unsafe { bindings::skb_tcp_headers(self.as_raw()) };
         // SAFETY: By the type invariant the packet is valid.
         let number = unsafe { bindings::skb_gso_segs(self.as_raw()) }.max(1);

@@ -8,6 +8,9 @@
 //! ([`Poll::take_received`]). The packet takes the page along, and the page returns to its pool, mapped
 //! as it is, when the packet is freed: in the long run nothing is allocated and nothing mapped.
 //!
+//! The layer tells pool and poll of one another while the interface works, for which it asks the driver:
+//! [`Operations::pool`].
+//!
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h),
 //! Documentation: [`networking/page_pool.rst`](srctree/Documentation/networking/page_pool.rst)
 
@@ -15,6 +18,7 @@ use crate::{
     bindings,
     ext::dma,
     net::{
+        context::Process,
         driver::{
             Device,
             Operations, //
@@ -44,11 +48,10 @@ const HEADROOM: u32 = bindings::XDP_PACKET_HEADROOM;
 
 /// How much of `1 << order` pages holds a frame, in bytes: not the headroom, and not what `struct sk_buff`
 /// keeps at the end.
-const fn capacity(order: u32) -> u32 {
-    // CAST: Both are small constants.
-    const PAGE: u32 = bindings::PAGE_SIZE as u32;
-    const TAIL: u32 = (size_of::<bindings::skb_shared_info>() as u32).next_multiple_of(64);
-    (PAGE << order) - HEADROOM - TAIL
+#[inline]
+fn capacity(order: u32) -> u32 {
+    // SAFETY: The call only computes.
+    unsafe { bindings::page_pool_capacity(order, HEADROOM) }
 }
 
 /// Pages for one receive ring.
@@ -57,7 +60,7 @@ const fn capacity(order: u32) -> u32 {
 ///
 /// `pool` is valid, and destroyed by this value alone.
 pub(crate) struct Pool<'bound> {
-    pool: NonNull<bindings::page_pool>,
+    pool: Link,
     capacity: u32,
     _dev: PhantomData<&'bound device::Device<Bound>>,
 }
@@ -94,24 +97,16 @@ impl<'bound> Pool<'bound> {
         })?;
         // INVARIANT: The pool is new.
         Ok(Self {
-            pool: NonNull::new(pool).ok_or(ENOMEM)?,
+            pool: Link(NonNull::new(pool).ok_or(ENOMEM)?),
             capacity,
             _dev: PhantomData,
         })
     }
 
-    /// Lets packets that were read on the CPU of the poll of `dev` return their pages without a lock
-    /// (`page_pool_enable_direct_recycling()`).
-    ///
-    /// To be called in [`Operations::start`], from which on the pool is the interface's: it is dropped while
-    /// the poll does not run. A pool that was made and is not used after all has nothing to do with the poll.
+    /// What the layer tells of the poll: see [`Operations::pool`].
     #[inline]
-    pub(crate) fn serve<T: Operations>(&mut self, dev: &Device<T>) {
-        // SAFETY: By the type invariant the pool is valid. The NAPI lives longer than what the interface
-        // runs; the call does nothing when it is the pool's already.
-        unsafe {
-            bindings::page_pool_enable_direct_recycling(self.pool.as_ptr(), dev.area().napi.get())
-        };
+    pub(crate) fn link(&mut self) -> &mut Link {
+        &mut self.pool
     }
 
     /// How long a frame in a buffer of this pool may be, in bytes.
@@ -120,27 +115,34 @@ impl<'bound> Pool<'bound> {
         self.capacity
     }
 
-    /// Takes a buffer, in process context, while the poll does not run.
+    /// Takes a buffer for a ring that is being made. `EBUSY` once the pool is in use: then only the poll does.
     #[inline]
-    pub(crate) fn fill(&mut self, _cx: &crate::net::context::Process<'_>) -> Result<Buffer> {
+    pub(crate) fn fill(&mut self, _cx: &Process<'_>) -> Result<Buffer<'bound>> {
+        if !self.pool.served().is_null() {
+            return Err(EBUSY);
+        }
         self.alloc(bindings::GFP_KERNEL)
     }
 
-    /// Takes a buffer, in the poll.
+    /// Takes a buffer, in the poll. `EBUSY` if the pool is another one's.
     #[inline]
-    pub(crate) fn take<T: Operations>(&mut self, _napi: &Poll<'_, T>) -> Result<Buffer> {
+    pub(crate) fn take<T: Operations>(&mut self, napi: &Poll<'_, T>) -> Result<Buffer<'bound>> {
+        if self.pool.served() != napi.napi() {
+            return Err(EBUSY);
+        }
         self.alloc(bindings::GFP_ATOMIC | bindings::__GFP_NOWARN)
     }
 
     #[inline]
-    fn alloc(&mut self, flags: bindings::gfp_t) -> Result<Buffer> {
+    fn alloc(&mut self, flags: bindings::gfp_t) -> Result<Buffer<'bound>> {
         // SAFETY: By the type invariant the pool is valid, and `&mut` makes this the only allocation.
-        let page = unsafe { bindings::page_pool_alloc_pages(self.pool.as_ptr(), flags) };
+        let page = unsafe { bindings::page_pool_alloc_pages(self.pool.0.as_ptr(), flags) };
         // INVARIANT: The page was taken from this pool, for us.
         Ok(Buffer {
-            pool: self.pool,
+            pool: self.pool.0,
             page: NonNull::new(page).ok_or(ENOMEM)?,
             capacity: self.capacity,
+            _dev: PhantomData,
         })
     }
 }
@@ -150,7 +152,49 @@ impl Drop for Pool<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the pool is valid, and nobody allocates any more. It goes on to
         // exist until the last page has returned.
-        unsafe { bindings::page_pool_destroy(self.pool.as_ptr()) };
+        unsafe { bindings::page_pool_destroy(self.pool.0.as_ptr()) };
+    }
+}
+
+/// The end of a pool that is linked to a poll.
+///
+/// # Invariants
+///
+/// The pool is valid as long as the value is borrowed from it.
+pub(crate) struct Link(NonNull<bindings::page_pool>);
+
+impl Link {
+    /// Lets packets that were read on the CPU of the poll of `dev` return their pages without a lock
+    /// (`page_pool_enable_direct_recycling()`). Only that poll takes buffers then.
+    ///
+    /// # Safety
+    ///
+    /// The NAPI of `dev` must be disabled, and [`Link::retire`] be called after it is disabled again, before
+    /// the pool is dropped.
+    #[inline]
+    pub(super) unsafe fn serve<T: Operations>(&mut self, dev: &Device<T>) {
+        // SAFETY: By the type invariant the pool is valid; the caller guarantees the rest.
+        unsafe {
+            bindings::page_pool_enable_direct_recycling(self.0.as_ptr(), dev.area().napi.get())
+        };
+    }
+
+    /// Undoes [`Link::serve`], if it was called (`page_pool_disable_direct_recycling()`).
+    ///
+    /// # Safety
+    ///
+    /// The NAPI that the pool serves must be disabled.
+    #[inline]
+    pub(super) unsafe fn retire(&mut self) {
+        // SAFETY: By the type invariant the pool is valid; the caller guarantees the rest.
+        unsafe { bindings::page_pool_disable_direct_recycling(self.0.as_ptr()) };
+    }
+
+    /// The NAPI that the pool serves, or null.
+    #[inline]
+    fn served(&self) -> *mut bindings::napi_struct {
+        // SAFETY: By the type invariant the pool is valid.
+        unsafe { bindings::page_pool_napi(self.0.as_ptr()) }
     }
 }
 
@@ -162,16 +206,17 @@ impl Drop for Pool<'_> {
 ///
 /// `page` was taken from `pool` and has not returned, so that the pool exists; it is ours alone, and
 /// holds a frame of `capacity` bytes.
-pub(crate) struct Buffer {
+pub(crate) struct Buffer<'bound> {
     pool: NonNull<bindings::page_pool>,
     page: NonNull<bindings::page>,
     capacity: u32,
+    _dev: PhantomData<&'bound device::Device<Bound>>,
 }
 
 // SAFETY: A page is not bound to a thread.
-unsafe impl Send for Buffer {}
+unsafe impl Send for Buffer<'_> {}
 
-impl Buffer {
+impl Buffer<'_> {
     /// Where the device may write the frame.
     #[inline]
     pub(crate) fn address(&self) -> u64 {
@@ -191,7 +236,7 @@ impl Buffer {
     }
 }
 
-impl Drop for Buffer {
+impl Drop for Buffer<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant the page is this value's, and returns to the pool that it is of.
@@ -208,7 +253,11 @@ impl<'a, T: Operations> Poll<'a, T> {
     /// - `EINVAL`: the frame is shorter than an Ethernet header, or longer than the buffer.
     /// - `ENOMEM`: there is no memory; the frame is lost, and should be counted.
     #[inline]
-    pub(crate) fn copy_received(&mut self, buffer: &mut Buffer, len: u32) -> Result<Incoming<'a>> {
+    pub(crate) fn copy_received(
+        &mut self,
+        buffer: &mut Buffer<'_>,
+        len: u32,
+    ) -> Result<Incoming<'a>> {
         buffer.check(len)?;
         // SAFETY: By the invariant of `Poll` this is the poll of that NAPI; the page is the buffer's,
         // of that pool, and the frame inside of it.
@@ -231,11 +280,11 @@ impl<'a, T: Operations> Poll<'a, T> {
     ///
     /// Those of [`Poll::copy_received`], with the buffer, in which the frame still is.
     #[inline]
-    pub(crate) fn take_received(
+    pub(crate) fn take_received<'bound>(
         &mut self,
-        buffer: Buffer,
+        buffer: Buffer<'bound>,
         len: u32,
-    ) -> Result<Incoming<'a>, (Error, Buffer)> {
+    ) -> Result<Incoming<'a>, (Error, Buffer<'bound>)> {
         if let Err(error) = buffer.check(len) {
             return Err((error, buffer));
         }

@@ -37,6 +37,7 @@ use crate::net::{
     },
     page_pool::{
         Buffer,
+        Link,
         Pool, //
     },
 };
@@ -52,7 +53,7 @@ const FCS_LEN: u32 = 4;
 pub(crate) struct Rx<'bound> {
     table: Table,
     /// One for each descriptor, in the order of the ring.
-    buffers: KVec<Buffer>,
+    buffers: KVec<Buffer<'bound>>,
     /// The last field, so that the buffers return to a pool that is there.
     pool: Pool<'bound>,
     /// The descriptor that the chip will be done with next.
@@ -90,9 +91,13 @@ impl<'bound> Rx<'bound> {
         self.table.address()
     }
 
+    /// The pool that the buffers are from.
+    pub(crate) fn pool(&mut self) -> &mut Link {
+        self.pool.link()
+    }
+
     /// Gives all descriptors to a chip that is halted, and that will begin with the first.
     pub(crate) fn refill(&mut self, dev: &Device<Nic<'bound>>) {
-        self.pool.serve(dev);
         dev.private().settings.note_buffers(self.pool.capacity());
         let all = self.table.reclaim();
         for (mine, buffer) in all.zip(&self.buffers) {
@@ -269,7 +274,7 @@ pub(crate) fn frame_len(mtu: u32) -> u32 {
     mtu.saturating_add(18).saturating_add(FCS_LEN)
 }
 
-fn contents(buffer: &Buffer, capacity: u32) -> Contents {
+fn contents(buffer: &Buffer<'_>, capacity: u32) -> Contents {
     Contents {
         command: descriptor::receive_command(capacity),
         extra: descriptor::NO_EXTRA,

@@ -20,7 +20,7 @@ use super::{
     },
     gate::Up,
     nic::Nic,
-    regs,
+    regs, settings,
     tx_ring::{
         self,
         Port,
@@ -188,6 +188,9 @@ impl<'bound> Tx<'bound> {
         mut skb: SkBuff,
     ) -> Result<(), (SkBuff, DropReason)> {
         let segments = skb.segments();
+        if segments.is_none() && skb.len() > settings::CPLUS_MAX_FRAME {
+            return Err((skb, DropReason::PktTooBig));
+        }
         let work = match work_for(&mut skb, segments) {
             Ok(work) => work,
             Err(reason) => return Err((skb, reason)),

@@ -200,9 +200,9 @@ impl RxStatus {
         self.0 & (bits::FIRST | bits::LAST) == bits::FIRST | bits::LAST
     }
 
-    /// Whether the frame is damaged.
+    /// Whether the frame is damaged: also if the chip's own buffer had no room for all of it (bit 22).
     pub(crate) fn is_bad(self) -> bool {
-        self.bit(20)
+        self.bit(20) || self.bit(22)
     }
 
     /// The check sequence does not match.
@@ -307,7 +307,7 @@ impl TxStatus {
 
     /// Whether one of the errors below happened.
     pub(crate) fn is_bad(self) -> bool {
-        self.bit(23)
+        self.bit(23) || self.is_underrun()
     }
 
     /// Memory was too slow.

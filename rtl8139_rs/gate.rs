@@ -165,7 +165,11 @@ impl Up {
             let stray = events & !intr_mask::KNOWN_EVENTS;
             if stray != 0 {
                 hw.bar.write_reg(regs::ISR::from(stray));
-                return Source::Chip;
+                if stray & !intr_mask::BY_THE_WAY != 0 {
+                    return Source::Chip;
+                }
+                // What a chip reports by the way was hardly enabled by anybody; and now it is not.
+                write_mask(hw, Some(enabled));
             }
             // And what is known but not enabled cannot have interrupted, unless the chip has another
             // mask than it should have; then, too, it would interrupt for ever.

@@ -69,6 +69,7 @@ use crate::{
             Verdict, //
         },
         offload::Outgoing,
+        page_pool::Link,
         queue::{
             TxQueue,
             Xmit, //
@@ -576,6 +577,14 @@ impl<'bound> driver::Operations for Nic<'bound> {
         up: Option<&Up>,
         features: Features,
     ) -> Result {
+        // It is in a register that sending uses, so it is set while nothing is sent. Before the rest, since
+        // it has the chip start with the features that are on yet.
+        if self.settings.set_loopback(features) && up.is_some() {
+            if let Err(error) = cx.restart() {
+                // The layer tries again, with what is wanted.
+                netdev_err!(cx.dev(), "restart failed: {:?}\n", error);
+            }
+        }
         if let Some(up) = up {
             up.set_filter(Filter {
                 errors: features.contains(Features::RXALL),
@@ -586,11 +595,14 @@ impl<'bound> driver::Operations for Nic<'bound> {
                 self.hw.set_offloads(settings::offloads(features));
             }
         }
-        // It is in a register that sending uses, so it is set while nothing is sent.
-        if self.settings.set_loopback(features) && up.is_some() {
-            cx.restart()?;
-        }
         Ok(())
+    }
+
+    fn pool<'a>(rx: &'a mut Rx<'bound>) -> Option<&'a mut Link> {
+        match rx {
+            Rx::Classic(_) => None,
+            Rx::CPlus(rx) => Some(rx.pool()),
+        }
     }
 
     fn fix_features(&self, features: Features) -> Features {

@@ -47,6 +47,9 @@ const MIN_MTU: u32 = 68;
 const CLASSIC_MAX_MTU: u32 = tx_slots::MAX_FRAME_LEN as u32 - HEADER_LEN - FCS_LEN;
 const CPLUS_MAX_MTU: u32 = 4096;
 
+/// The longest frame that is not cut into segments, in bytes.
+pub(crate) const CPLUS_MAX_FRAME: u32 = CPLUS_MAX_MTU + HEADER_LEN;
+
 /// The longest packet that the chip cuts into segments, in bytes: QEMU collects it in 64 KiB.
 const TSO_MAX_SIZE: u32 = 0xf000;
 
@@ -202,7 +205,7 @@ pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
 /// Which of `features` are possible in the mode.
 pub(crate) fn fix_features(classic: bool, features: Features) -> Features {
     features.without(if classic {
-        CPLUS_FEATURES
+        CPLUS_FEATURES.with(Features::TSO_MANGLEID)
     } else {
         Features::none()
     })
@@ -282,8 +285,10 @@ impl Nic<'_> {
             return Ok(());
         }
         let mtu = cx.dev().mtu();
-        self.replace_rings(cx, mtu)
-            .inspect_err(|_| self.settings.set_ring_lens(before.0, before.1))
+        // From here on they are used, even if the start fails now and works when it is tried again.
+        let (rx, tx) = path::open(self, cx, mtu)
+            .inspect_err(|_| self.settings.set_ring_lens(before.0, before.1))?;
+        cx.replace(rx, tx)
     }
 
     /// Makes new rings for an interface that is up, for this MTU, and goes on with them. If there is no

@@ -138,7 +138,7 @@ INFALLIBLE = {
         r"netif_napi_(add_weight|set_irq)_locked", r"napi_(en|dis)able_locked", r"netif_queue_set_napi",
         r"netif_tx_wake_queue", r"netif_schedule_queue", r"netdev_(work_sched|core_stats_inc)",
         r"dql_(completed|reset)", r"timer_init_key", r"mod_timer", r"dev_addr_mod",
-        r"netdev_update_features", r"netif_set_tso_max_size", r"page_pool_enable_direct_recycling",
+        r"netdev_update_features", r"netif_set_tso_max_size", r"page_pool_(en|dis)able_direct_recycling",
         r"eth_commit_mac_addr_change", r"dev_add_pack", r"sock_init_data", r"sk_error_report",
         r"__sock_(recv_cmsgs|tx_timestamp)"),
     "asks the stack to do something later, or tells whether that is asked for already": (

@@ -36,9 +36,17 @@ unsigned int rnet_helper_skb_gso_segs(const struct sk_buff *skb)
 	return skb_shinfo(skb)->gso_segs;
 }
 
-/* Of a packet that is to be cut into segments of TCP: what stands before the payload in each. */
+/* What stands before the payload in each segment of TCP that a packet is to be cut into, or 0. */
 unsigned int rnet_helper_skb_tcp_headers(const struct sk_buff *skb)
 {
+	int at;
+
+	if (!(skb_shinfo(skb)->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) ||
+	    !skb_transport_header_was_set(skb))
+		return 0;
+	at = skb_transport_offset(skb);
+	if (at < 0 || at + sizeof(struct tcphdr) > skb_headlen(skb))
+		return 0;
 	return skb_tcp_all_headers(skb);
 }
 

@@ -27,6 +27,16 @@ struct page_pool *rnet_helper_page_pool_new(struct net_device *netdev, struct de
 	return page_pool_create(&params);
 }
 
+struct napi_struct *rnet_helper_page_pool_napi(const struct page_pool *pool)
+{
+	return READ_ONCE(pool->p.napi);
+}
+
+unsigned int rnet_helper_page_pool_capacity(unsigned int order, unsigned int headroom)
+{
+	return SKB_MAX_ORDER(headroom, order);
+}
+
 dma_addr_t rnet_helper_page_pool_get_dma_addr(const struct page *page)
 {
 	return page_pool_get_dma_addr(page);

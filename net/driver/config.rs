@@ -38,6 +38,8 @@ impl Features {
     pub(crate) const RXCSUM: Self = Self::bit(bindings::NETIF_F_RXCSUM_BIT);
     /// Cuts long TCP packets over IPv4 into segments.
     pub(crate) const TSO: Self = Self::bit(bindings::NETIF_F_TSO_BIT);
+    /// Does so with the same number in all their IP headers.
+    pub(crate) const TSO_MANGLEID: Self = Self::bit(bindings::NETIF_F_TSO_MANGLEID_BIT);
     /// Inserts the VLAN tag into a frame that is sent.
     pub(crate) const VLAN_TX: Self = Self::bit(bindings::NETIF_F_HW_VLAN_CTAG_TX_BIT);
     /// Takes the VLAN tag off a received frame.

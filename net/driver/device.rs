@@ -47,7 +47,7 @@ pub(crate) struct Private<T: Operations> {
     pub(super) tick: Opaque<bindings::timer_list>,
     /// The timer that has a failed restart tried again.
     pub(super) retry: Opaque<bindings::timer_list>,
-    /// The features that the user could switch if the driver had no say in it; set when the device has
+    /// The features that the user could switch if the driver had no say in it; zero until the device has
     /// been registered.
     pub(super) switchable: Atomic<u64>,
     /// What exists while the interface is up.
@@ -204,8 +204,15 @@ impl<T: Operations> Device<T> {
         if !T::HAS_FIX_FEATURES {
             return;
         }
-        // ORDERING: Relaxed. It is written once, before the instance lock was first given back.
-        let all = Features::from_raw(self.area().switchable.load(Relaxed));
+        let switchable = &self.area().switchable;
+        // ORDERING: Relaxed. It is read and written under the instance lock.
+        if switchable.load(Relaxed) == 0 {
+            // The first time. The core has completed what is switchable.
+            //
+            // SAFETY: By the type invariant the device is valid; writers hold RTNL.
+            switchable.store(unsafe { (*self.as_raw()).hw_features }, Relaxed);
+        }
+        let all = Features::from_raw(switchable.load(Relaxed));
         let offered = all & self.private().fix_features(all);
         // SAFETY: By the type invariant the device is valid; writers hold RTNL.
         unsafe { (&raw mut (*self.as_raw()).hw_features).write_volatile(offered.into_raw()) };

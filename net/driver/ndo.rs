@@ -176,6 +176,8 @@ impl<T: Operations> Table<T> {
             // SAFETY: The core hands over one count, which ends here.
             unsafe { bindings::dev_kfree_skb_any_reason(skb, DropReason::NoMem as u32) };
             Self::count_drop(dev);
+            // SAFETY: The core calls this with the lock of the queue held.
+            unsafe { Self::look_after(dev) };
             return bindings::netdev_tx_NETDEV_TX_OK;
         };
 
@@ -198,6 +200,27 @@ impl<T: Operations> Table<T> {
             };
         }
         bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    /// Has the driver look after its ring.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the transmit queue must be held, with bottom halves or interrupts disabled.
+    #[cold]
+    unsafe fn look_after(dev: &Device<T>) {
+        if !T::HAS_NETPOLL {
+            return;
+        }
+        // SAFETY: Bottom halves or interrupts are disabled: an RCU read section.
+        let running = unsafe { dev.running() };
+        // SAFETY: The caller holds the lock of the transmit queue, and this is the only access under it.
+        let parts = running.and_then(|running| Some((running, unsafe { running.tx() }?)));
+        if let Some((running, tx)) = parts {
+            // SAFETY: The caller holds the lock.
+            let mut queue = unsafe { TxQueue::assume(dev) };
+            dev.private().netpoll(running.up(), tx, &mut queue);
+        }
     }
 
     /// Counts a packet that was lost before the driver had it; it shows in `tx_dropped`.

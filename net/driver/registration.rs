@@ -31,8 +31,7 @@ use kernel::{
         Bound, //
     },
     error::to_result,
-    prelude::*,
-    sync::atomic::Relaxed, //
+    prelude::*, //
 };
 
 /// A registered net device, with its driver's private data `T`.
@@ -215,14 +214,8 @@ where
         dev,
         _bound: PhantomData,
     };
-    registration.with_lock(|device| {
-        // SAFETY: The device is valid. The core has completed what is switchable.
-        let switchable = unsafe { (*device.as_raw()).hw_features };
-        // ORDERING: Relaxed. Readers hold the lock.
-        device.area().switchable.store(switchable, Relaxed);
-        // SAFETY: Both locks are held.
-        unsafe { device.offer_features() };
-    });
+    // SAFETY: Both locks are held.
+    registration.with_lock(|device| unsafe { device.offer_features() });
     let device = registration.device();
     if T::HAS_REGISTERED {
         device.private().registered(device);

@@ -295,6 +295,13 @@ impl<T: Operations> Running<T> {
             tx: parked.as_mut().ok_or(EBUSY)?,
         };
         dev.private().start(quiet)?;
+        if T::HAS_POOL {
+            // SAFETY: As above.
+            if let Some(pool) = T::pool(unsafe { &mut *self.rx.get() }) {
+                // SAFETY: NAPI is disabled, and `halt` undoes it when it is again.
+                unsafe { pool.serve(dev) };
+            }
+        }
 
         // SAFETY: The queue is valid, and the task is in process context.
         unsafe { bindings::netif_tx_lock_queue_bh(txq) };
@@ -350,6 +357,13 @@ impl<T: Operations> Running<T> {
 
         // SAFETY: NAPI is added and enabled, and the caller holds the lock.
         unsafe { bindings::napi_disable_locked(dev.area().napi.get()) };
+        if T::HAS_POOL {
+            // SAFETY: NAPI is disabled, so by the type invariant the caller's lock makes it the only one.
+            if let Some(pool) = T::pool(unsafe { &mut *self.rx.get() }) {
+                // SAFETY: NAPI is disabled.
+                unsafe { pool.retire() };
+            }
+        }
         // A poll may still be on its way from `napi_complete_done()` through `unmask`, and a
         // transmission on its way out.
         //

@@ -10,6 +10,7 @@ use super::{
         Verdict, //
     },
     offload::Outgoing,
+    page_pool::Link,
     queue::{
         TxQueue,
         Xmit, //
@@ -90,6 +91,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
         up: Option<&Self::Up>,
         features: Features,
     ) -> Result;
+    fn pool(rx: &mut Self::Rx) -> Option<&mut Link>;
     fn fix_features(&self, features: Features) -> Features;
     fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features;
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Self::Up>, mtu: u32) -> Result;
@@ -136,6 +138,7 @@ impl Features {
     pub(crate) const RXCSUM: Self = Self(1 << 7);
     pub(crate) const VLAN_TX: Self = Self(1 << 8);
     pub(crate) const VLAN_RX: Self = Self(1 << 9);
+    pub(crate) const TSO_MANGLEID: Self = Self(1 << 11);
     pub(crate) const LOOPBACK: Self = Self(1 << 10);
     pub(crate) const SEGMENTS: Self = Self::TSO;
     pub(crate) const COMPUTING: Self = Self::IP_CSUM.with(Self::HW_CSUM).with(Self::SEGMENTS);

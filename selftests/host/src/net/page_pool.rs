@@ -34,8 +34,12 @@ const CAPACITIES: [u32; 2] = [4096 - 256 - 320, 8192 - 256 - 320];
 /// What is in a page that nobody has written to.
 const POISON: u8 = 0xa5;
 
+/// What the layer tells of the poll, which is nothing here.
+pub(crate) struct Link;
+
 /// Pages for one receive ring.
 pub(crate) struct Pool<'bound> {
+    link: Link,
     bus: Bus,
     capacity: u32,
     _dev: PhantomData<&'bound device::Device<Bound>>,
@@ -54,42 +58,47 @@ impl<'bound> Pool<'bound> {
             .ok_or(EINVAL)?;
         kernel::alloc::allocate()?;
         Ok(Self {
+            link: Link,
             bus: parent.bus().clone(),
             capacity,
             _dev: PhantomData,
         })
     }
 
-    pub(crate) fn serve<T: Operations>(&mut self, _dev: &Device<T>) {}
+    pub(crate) fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
 
     pub(crate) fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    pub(crate) fn fill(&mut self, _cx: &Process<'_>) -> Result<Buffer> {
+    pub(crate) fn fill(&mut self, _cx: &Process<'_>) -> Result<Buffer<'bound>> {
         kernel::alloc::allocate()?;
         Ok(self.buffer())
     }
 
-    pub(crate) fn take<T: Operations>(&mut self, napi: &Poll<'_, T>) -> Result<Buffer> {
+    pub(crate) fn take<T: Operations>(&mut self, napi: &Poll<'_, T>) -> Result<Buffer<'bound>> {
         napi.dev().allocate()?;
         Ok(self.buffer())
     }
 
-    fn buffer(&self) -> Buffer {
+    fn buffer(&self) -> Buffer<'bound> {
         let page = vec![POISON; self.capacity as usize];
         Buffer {
             loan: self.bus.lend(page, Access::Both),
+            _dev: PhantomData,
         }
     }
 }
 
 /// A page of a pool, mapped for the device to write a frame to.
-pub(crate) struct Buffer {
+pub(crate) struct Buffer<'bound> {
     loan: Loan,
+    _dev: PhantomData<&'bound device::Device<Bound>>,
 }
 
-impl Buffer {
+impl Buffer<'_> {
     pub(crate) fn address(&self) -> u64 {
         self.loan.address()
     }
@@ -104,18 +113,22 @@ impl Buffer {
 }
 
 impl<'a, T: Operations> Poll<'a, T> {
-    pub(crate) fn copy_received(&mut self, buffer: &mut Buffer, len: u32) -> Result<Incoming<'a>> {
+    pub(crate) fn copy_received(
+        &mut self,
+        buffer: &mut Buffer<'_>,
+        len: u32,
+    ) -> Result<Incoming<'a>> {
         let frame = buffer.frame(len)?;
         self.dev().allocate()?;
         Ok(Incoming::new(frame))
     }
 
     /// The packet is read at once, and the page of it gone: a device that writes there still goes astray.
-    pub(crate) fn take_received(
+    pub(crate) fn take_received<'bound>(
         &mut self,
-        buffer: Buffer,
+        buffer: Buffer<'bound>,
         len: u32,
-    ) -> Result<Incoming<'a>, (Error, Buffer)> {
+    ) -> Result<Incoming<'a>, (Error, Buffer<'bound>)> {
         let frame = buffer
             .frame(len)
             .and_then(|frame| self.dev().allocate().map(|()| frame));
