@@ -68,7 +68,7 @@ const RARE_EVENTS: u16 = bits::LINK_CHANGE | bits::SYSTEM_ERROR;
 
 /// Events that come with others and say nothing: no transmit descriptor is left (C+), and a reserved one
 /// that some chips raise.
-pub(crate) const BY_THE_WAY: u16 = 1 << 7 | 1 << 10;
+pub(crate) const BY_THE_WAY: u16 = (1 << 7) | (1 << 10);
 
 /// All events that this driver knows what to do about.
 pub(crate) const KNOWN_EVENTS: u16 = RX_EVENTS | TX_EVENTS | RARE_EVENTS;
