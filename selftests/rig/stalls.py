@@ -29,17 +29,17 @@ def rows_of(counter, workload):
 
 
 def what_stalls_has_a_row(counter):
-    column, work = registers.WORKLOADS["rx-lone"]
+    *where, work = registers.WORKLOADS["rx-lone"]
 
     def stop_and_work(wire, size):
         wire.card.poke(COMMAND, 1, TRANSMITTER)
         work(wire, size)
 
-    registers.WORKLOADS["rx-lone"] = (column, stop_and_work)
+    registers.WORKLOADS["rx-lone"] = (*where, stop_and_work)
     try:
         rows = rows_of(counter, "rx-lone-60")
     finally:
-        registers.WORKLOADS["rx-lone"] = (column, work)
+        registers.WORKLOADS["rx-lone"] = (*where, work)
     lib.equal([("stalled", 1)], [(row["metric"], row["value"]) for row in rows])
 
 
