@@ -296,24 +296,28 @@ mod tests {
         let dev = interface.raw().cast();
         let set = bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS;
         let mut names = [[0u8; 32]; 3];
-        let answers = interface.with_ethtool(|ops| {
-            let (Some(count), Some(strings)) = (ops.get_sset_count, ops.get_strings) else {
-                return None;
-            };
-            let (Some(flags), Some(set_flags)) = (ops.get_priv_flags, ops.set_priv_flags) else {
-                return None;
-            };
-            // SAFETY: The instance lock is held, and there is room for all names.
-            unsafe {
-                strings(dev, set, names.as_mut_ptr().cast());
-                // CAST: A small number.
-                Some((
-                    count(dev, set as c_int),
-                    set_flags(dev, 0b10),
-                    set_flags(dev, 0b100),
-                    flags(dev),
-                ))
-            }
+        // The core holds RTNL, too, for which `op_needs_rtnl` asks.
+        let answers = interface.with_rtnl(|| {
+            interface.with_ethtool(|ops| {
+                let (Some(count), Some(strings)) = (ops.get_sset_count, ops.get_strings) else {
+                    return None;
+                };
+                let (Some(flags), Some(set_flags)) = (ops.get_priv_flags, ops.set_priv_flags)
+                else {
+                    return None;
+                };
+                // SAFETY: The instance lock is held, and there is room for all names.
+                unsafe {
+                    strings(dev, set, names.as_mut_ptr().cast());
+                    // CAST: A small number.
+                    Some((
+                        count(dev, set as c_int),
+                        set_flags(dev, 0b10),
+                        set_flags(dev, 0b100),
+                        flags(dev),
+                    ))
+                }
+            })
         });
         assert!(answers == Some((2, 0, EINVAL.to_errno(), 0b10)));
         assert!(names[0].starts_with(b"first\0"));

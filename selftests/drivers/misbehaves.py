@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-# modes: cplus classic
+# modes: classic
 # qtest: yes
 # timeout: 420
 # log: NETDEV WATCHDOG
