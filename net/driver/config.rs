@@ -9,11 +9,6 @@ use core::ops::{
     Not, //
 };
 
-/// `NETIF_F_CSUM_MASK`.
-const CSUM_MASK: u64 = (1 << bindings::NETIF_F_IP_CSUM_BIT)
-    | (1 << bindings::NETIF_F_IPV6_CSUM_BIT)
-    | (1 << bindings::NETIF_F_HW_CSUM_BIT);
-
 /// `NETIF_F_GSO_MASK`.
 const GSO_MASK: u64 = (2 << bindings::NETIF_F_GSO_LAST) - (1 << bindings::NETIF_F_GSO_SHIFT);
 
@@ -56,8 +51,6 @@ impl Features {
         Self(0)
     }
 
-    /// All that have the hardware compute something of a frame that is sent: checksums, segments.
-    pub(crate) const COMPUTING: Self = Self(CSUM_MASK | GSO_MASK);
     /// All kinds of segments.
     pub(crate) const SEGMENTS: Self = Self(GSO_MASK);
 

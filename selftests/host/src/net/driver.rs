@@ -141,7 +141,6 @@ impl Features {
     pub(crate) const TSO_MANGLEID: Self = Self(1 << 11);
     pub(crate) const LOOPBACK: Self = Self(1 << 10);
     pub(crate) const SEGMENTS: Self = Self::TSO;
-    pub(crate) const COMPUTING: Self = Self::IP_CSUM.with(Self::HW_CSUM).with(Self::SEGMENTS);
 
     pub(crate) const fn none() -> Self {
         Self(0)
