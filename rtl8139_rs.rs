@@ -23,6 +23,7 @@
 //! | [`descriptor`] | C+: descriptors, and whose they are |
 //! | [`cplus_rx`] | C+: receiving |
 //! | [`cplus_tx`], [`tx_ring`] | C+: sending; the ring, and when to look at it |
+//! | [`xdp`] | C+: programs that look at received frames first, and what they send |
 //! | [`rx_filter`] | which addresses are received |
 //! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
 //!
@@ -87,6 +88,8 @@ mod settings;
 mod tx_ring;
 #[path = "rtl8139_rs/tx_slots.rs"]
 mod tx_slots;
+#[path = "rtl8139_rs/xdp.rs"]
+mod xdp;
 
 // The example of a driver is type-checked with each build, and run by the tests.
 #[allow(dead_code)]

@@ -31,5 +31,6 @@
 #include <net/netns/generic.h>
 #include <net/page_pool/helpers.h>
 #include <net/sock.h>
+#include <net/xdp.h>
 
 #include "helpers.h"

@@ -38,6 +38,7 @@ void rnet_helper_eth_hw_addr_set(struct net_device *dev, const u8 *addr);
 void rnet_helper_eth_hw_addr_random(struct net_device *dev);
 bool rnet_helper_is_valid_ether_addr(const u8 *addr);
 bool rnet_helper_netif_running(const struct net_device *dev);
+bool rnet_helper_netdev_registered(const struct net_device *dev);
 bool rnet_helper_netif_carrier_ok(const struct net_device *dev);
 bool rnet_helper_netif_device_present(const struct net_device *dev);
 void rnet_helper_netdev_lock(struct net_device *dev);
@@ -89,17 +90,17 @@ void rnet_helper_dma_unmap_to_device(struct device *dev, dma_addr_t addr, unsign
 /* helpers/page_pool.c */
 struct page_pool *rnet_helper_page_pool_new(struct net_device *netdev, struct device *dev,
 					    unsigned int order, unsigned int pages,
-					    unsigned int headroom, unsigned int len);
+					    unsigned int headroom, unsigned int len, bool both);
 struct napi_struct *rnet_helper_page_pool_napi(const struct page_pool *pool);
 unsigned int rnet_helper_page_pool_capacity(unsigned int order, unsigned int headroom);
 dma_addr_t rnet_helper_page_pool_get_dma_addr(const struct page *page);
 void rnet_helper_page_pool_put_full_page(struct page_pool *pool, struct page *page, bool direct);
 struct sk_buff *rnet_helper_page_pool_copy_frame(struct napi_struct *napi, struct page_pool *pool,
 						 struct page *page, unsigned int headroom,
-						 unsigned int len);
+						 unsigned int len, bool seen);
 struct sk_buff *rnet_helper_page_pool_build_frame(struct napi_struct *napi, struct page_pool *pool,
 						  struct page *page, unsigned int headroom,
-						  unsigned int len);
+						  unsigned int len, bool seen, unsigned int meta);
 void rnet_helper_skb_set_vlan_tag(struct sk_buff *skb, u16 tci);
 void rnet_helper_skb_set_csum_unnecessary(struct sk_buff *skb);
 
@@ -181,6 +182,33 @@ bool rnet_helper_packet_is_vlan(const struct sk_buff *skb, const struct net_devi
 void rnet_helper_packet_parse_headers(struct sk_buff *skb, struct net_device *dev,
 				      bool find_protocol);
 int rnet_helper_packet_xmit(struct sk_buff *skb, struct net_device *dev);
+
+/* helpers/xdp.c */
+
+/* Where in its page a frame is: its first byte, and what of a program's own stands before it. */
+struct rnet_xdp_view {
+	unsigned int start;
+	unsigned int len;
+	unsigned int meta;
+};
+
+int rnet_helper_xdp_rxq_info_reg(struct xdp_rxq_info *rxq, struct net_device *dev,
+				 struct page_pool *pool);
+u32 rnet_helper_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq,
+			struct page_pool *pool, struct page *page, struct rnet_xdp_view *view);
+void rnet_helper_xdp_report(struct net_device *dev, const struct bpf_prog *prog, u32 action);
+int rnet_helper_xdp_redirect(struct net_device *dev, struct bpf_prog *prog,
+			     struct xdp_rxq_info *rxq, struct page_pool *pool, struct page *page,
+			     const struct rnet_xdp_view *view);
+void rnet_helper_page_pool_give_again(const struct page_pool *pool, const struct page *page);
+struct xdp_frame *rnet_helper_xdp_to_frame(struct xdp_rxq_info *rxq, struct page_pool *pool,
+					   struct page *page, const struct rnet_xdp_view *view);
+unsigned int rnet_helper_xdp_frame_len(const struct xdp_frame *frame);
+bool rnet_helper_xdp_frame_in_pieces(const struct xdp_frame *frame);
+bool rnet_helper_xdp_frame_pad(struct xdp_frame *frame, unsigned int len);
+dma_addr_t rnet_helper_xdp_frame_map(struct device *dev, const struct xdp_frame *frame);
+dma_addr_t rnet_helper_xdp_frame_address(struct device *dev, const struct xdp_frame *frame);
+bool rnet_helper_irqs_disabled(void);
 
 #ifdef RNET_INLINE_HELPERS
 #pragma clang attribute pop

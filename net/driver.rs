@@ -31,12 +31,13 @@
 //! | `open` | process; RTNL and instance lock | `&mut Locked` |
 //! | `work`, `set_rx_mode` | process; instance lock; only while up | `&mut Locked`, `&Up` |
 //! | `retry` | process; instance lock; only while a failed restart has left it halted | `&mut Locked`, `&Up` |
-//! | `set_mac_address`, `mii_read`, `mii_write`, `set_features`, `change_mtu` | process; RTNL and instance lock | `&mut Locked`, `&Up` if up |
+//! | `set_mac_address`, `mii_read`, `mii_write`, `set_features`, `change_mtu`, `set_xdp` | process; RTNL and instance lock | `&mut Locked`, `&Up` if up |
 //! | `start`, `stop` | process; instance lock; nothing else of the interface runs | [`Quiet`]: `&Up`, `&mut Rx`, `&mut Tx` |
 //! | ethtool | process; instance lock | `&mut Locked` (but for the statistics), `&Up` if up |
 //! | `interrupt` | hard interrupt | `&Up`, [`Interrupt`] |
 //! | `poll` | softirq, one CPU at a time | `&Up`, `&mut Rx`, [`Poll`] |
 //! | `start_xmit`, `netpoll` | bottom halves or interrupts off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
+//! | `send_frames` | softirq; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |
 //! | `tx_timeout` | softirq | `&Up`, [`Timer`] |
 //! | `tick` | softirq, in a timer; only while the interface works | `&Up`, [`Timer`] |
 //! | `stats64` | atomic; at any time | counters of `self` |
@@ -85,6 +86,7 @@ use crate::{
             QueueStats,
             Stats64, //
         },
+        xdp::Frames, //
     },
 };
 use kernel::{
@@ -112,7 +114,8 @@ pub(crate) use self::{
         Interrupt,
         Locked,
         Quiet,
-        Timer, //
+        Timer,
+        Why, //
     },
     device::Device,
     registration::Registration,
@@ -319,6 +322,36 @@ pub(crate) trait Operations: Sized + Send + Sync {
 
     /// Prepares for a new MTU, which is inside the limits of [`Config::mtu`].
     fn change_mtu(&self, _cx: &mut Locked<'_, Self>, _up: Option<&Self::Up>, _mtu: u32) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Prepares for programs that look at received frames: one is to be attached, or the last one was taken
+    /// away. The features are looked at again afterwards. Process context, RTNL and instance lock.
+    ///
+    /// A failure keeps a program from being attached, with `why` as what the user is told; it does not keep
+    /// one from being taken away.
+    fn set_xdp(
+        &self,
+        _cx: &mut Locked<'_, Self>,
+        _up: Option<&Self::Up>,
+        _attached: bool,
+        _why: &mut Why,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sends frames of other devices' programs (`ndo_xdp_xmit`): takes as many as there is room for. If `more`,
+    /// the device need not be told of them yet. Softirq.
+    ///
+    /// Needs [`Operations::set_xdp`].
+    fn send_frames(
+        &self,
+        _up: &Self::Up,
+        _tx: &mut Self::Tx,
+        _queue: &mut TxQueue<'_>,
+        _frames: &mut Frames<'_>,
+        _more: bool,
+    ) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -18,6 +18,7 @@
 //! | [`driver`] | a driver's own interface: operations, private data, registration | `struct net_device_ops` |
 //! | [`napi`] | the poll, with its budget | `struct napi_struct` |
 //! | [`page_pool`] | pages that a device writes received frames to | `struct page_pool` |
+//! | [`xdp`] | programs that look at received frames first; frames that are no packets | `struct xdp_buff`, `struct xdp_frame` |
 //! | [`queue`] | the transmit queue and its flow control | `struct netdev_queue` |
 //! | [`offload`] | what a frame to send asks of the device | `CHECKSUM_PARTIAL`, `gso_size` |
 //! | [`flow`] | stopping and waking it without its lock | `netdev_queues.h` |
@@ -71,3 +72,4 @@ pub(crate) mod socket;
 pub(crate) mod sockopt;
 pub(crate) mod stats;
 pub(crate) mod transmit;
+pub(crate) mod xdp;

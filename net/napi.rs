@@ -67,6 +67,8 @@ pub(crate) struct Poll<'a, T: Operations> {
     dev: &'a Device<T>,
     budget: u32,
     work: u32,
+    /// Frames are on their way that a program has redirected.
+    redirected: bool,
     _not_send: NotThreadSafe,
 }
 
@@ -83,6 +85,7 @@ impl<'a, T: Operations> Poll<'a, T> {
             dev,
             budget,
             work: 0,
+            redirected: false,
             _not_send: NotThreadSafe,
         }
     }
@@ -208,15 +211,15 @@ impl<'a, T: Operations> Poll<'a, T> {
         &mut self,
         f: impl FnOnce(&mut T::Tx, &mut TxQueue<'_>) -> R,
     ) -> Option<R> {
-        let txq = queue::raw(self.dev);
         // SAFETY: By the type invariant this is the NAPI poll, so bottom halves are disabled; `self`
         // is borrowed mutably, so this thread does not hold the lock yet.
-        unsafe { bindings::netif_tx_lock_queue(txq) };
-        // SAFETY: The lock is held until below.
-        let result = unsafe { with_tx(self.dev, f) };
-        // SAFETY: The lock was taken above.
-        unsafe { bindings::netif_tx_unlock_queue(txq) };
-        result
+        unsafe { lock_tx(self.dev, |_, tx, queue| f(tx, queue)) }
+    }
+
+    /// Notes that a program has redirected a frame.
+    #[inline]
+    pub(super) fn note_redirect(&mut self) {
+        self.redirected = true;
     }
 
     /// Reports frames as sent, and wakes the queue if it is stopped and at least `start` places are
@@ -332,6 +335,27 @@ impl<'a, T: Operations> Slot<'_, 'a, T> {
     }
 }
 
+/// Calls `f` with the transmit part of `dev` and the queue, under the lock of the queue; `None` if the
+/// interface is down or being halted.
+///
+/// # Safety
+///
+/// Bottom halves must be disabled, and the thread must not hold the lock.
+#[inline]
+pub(super) unsafe fn lock_tx<T: Operations, R>(
+    dev: &Device<T>,
+    f: impl FnOnce(&T::Up, &mut T::Tx, &mut TxQueue<'_>) -> R,
+) -> Option<R> {
+    let txq = queue::raw(dev);
+    // SAFETY: The caller guarantees it.
+    unsafe { bindings::netif_tx_lock_queue(txq) };
+    // SAFETY: The lock is held until below.
+    let result = unsafe { with_tx(dev, f) };
+    // SAFETY: The lock was taken above.
+    unsafe { bindings::netif_tx_unlock_queue(txq) };
+    result
+}
+
 /// Calls `f` with the transmit part of `dev`, if there is one.
 ///
 /// # Safety
@@ -340,7 +364,7 @@ impl<'a, T: Operations> Slot<'_, 'a, T> {
 #[inline]
 unsafe fn with_tx<T: Operations, R>(
     dev: &Device<T>,
-    f: impl FnOnce(&mut T::Tx, &mut TxQueue<'_>) -> R,
+    f: impl FnOnce(&T::Up, &mut T::Tx, &mut TxQueue<'_>) -> R,
 ) -> Option<R> {
     // SAFETY: Bottom halves or interrupts are disabled, which is an RCU read section.
     let running = unsafe { dev.running() }?;
@@ -348,7 +372,7 @@ unsafe fn with_tx<T: Operations, R>(
     let tx = unsafe { running.tx() }?;
     // SAFETY: The lock is held.
     let mut queue = unsafe { TxQueue::assume(dev) };
-    Some(f(tx, &mut queue))
+    Some(f(running.up(), tx, &mut queue))
 }
 
 /// The poll of netpoll, which sends kernel messages: interrupts are off, and nothing may be received.
@@ -367,15 +391,8 @@ unsafe fn netpoll<T: Operations>(dev: &Device<T>) {
     if !unsafe { bindings::netif_tx_trylock_queue(txq) } {
         return;
     }
-    // SAFETY: Interrupts are disabled, which is an RCU read section.
-    if let Some(running) = unsafe { dev.running() } {
-        // SAFETY: The lock is held until below.
-        unsafe {
-            with_tx(dev, |tx, queue| {
-                dev.private().netpoll(running.up(), tx, queue)
-            })
-        };
-    }
+    // SAFETY: The lock is held until below, and interrupts are disabled.
+    unsafe { with_tx(dev, |up, tx, queue| dev.private().netpoll(up, tx, queue)) };
     // SAFETY: The lock was taken above.
     unsafe { bindings::netif_tx_unlock_queue(txq) };
 }
@@ -411,6 +428,10 @@ unsafe extern "C" fn poll<T: Operations>(napi: *mut bindings::napi_struct, budge
         // SAFETY: As above, and there is no other reference.
         let rx = unsafe { running.rx() };
         let verdict = dev.private().poll(running.up(), rx, &mut cx);
+        if cx.redirected {
+            // SAFETY: This is the poll, which has redirected them.
+            unsafe { bindings::xdp_do_flush() };
+        }
         if verdict == Verdict::Again || cx.work >= limit {
             return budget;
         }

@@ -27,6 +27,10 @@ use crate::{
             Incoming,
             Poll, //
         },
+        xdp::{
+            RxQueue,
+            View, //
+        },
     },
 };
 use core::{
@@ -62,6 +66,9 @@ fn capacity(order: u32) -> u32 {
 pub(crate) struct Pool<'bound> {
     pool: Link,
     capacity: u32,
+    /// What the core knows of the ring, if programs look into the buffers; the pages are mapped both ways
+    /// then.
+    queue: Option<RxQueue>,
     _dev: PhantomData<&'bound device::Device<Bound>>,
 }
 
@@ -83,6 +90,39 @@ impl<'bound> Pool<'bound> {
         let order = (0..=1)
             .find(|&order| capacity(order) >= len)
             .ok_or(EINVAL)?;
+        Self::create(dev, parent, buffers, order, false)
+    }
+
+    /// As [`Pool::new`], with buffers that programs may look into, and that can be sent from.
+    ///
+    /// Fails with `EINVAL` if a frame is longer than [`Pool::program_capacity`].
+    pub(crate) fn for_programs<T: Operations>(
+        dev: &Device<T>,
+        parent: &'bound device::Device<Bound>,
+        buffers: u32,
+        len: u32,
+    ) -> Result<Self> {
+        if len > Self::program_capacity() {
+            return Err(EINVAL);
+        }
+        let mut pool = Self::create(dev, parent, buffers, 0, true)?;
+        // SAFETY: The pool is valid, and destroyed after the queue is dropped: `Pool::drop`.
+        pool.queue = Some(unsafe { RxQueue::new(dev, pool.pool.0) }?);
+        Ok(pool)
+    }
+
+    /// How long a frame may be that a program looks into, in bytes: it is in one page.
+    pub(crate) fn program_capacity() -> u32 {
+        capacity(0)
+    }
+
+    fn create<T: Operations>(
+        dev: &Device<T>,
+        parent: &'bound device::Device<Bound>,
+        buffers: u32,
+        order: u32,
+        both_ways: bool,
+    ) -> Result<Self> {
         let capacity = capacity(order);
         // SAFETY: The devices are valid.
         let pool = from_err_ptr(unsafe {
@@ -93,14 +133,25 @@ impl<'bound> Pool<'bound> {
                 buffers,
                 HEADROOM,
                 capacity,
+                both_ways,
             )
         })?;
         // INVARIANT: The pool is new.
         Ok(Self {
             pool: Link(NonNull::new(pool).ok_or(ENOMEM)?),
             capacity,
+            queue: None,
             _dev: PhantomData,
         })
+    }
+
+    /// The receive queue for programs, with proof that `buffer` is one of its pool; `EINVAL` if not.
+    #[inline]
+    pub(super) fn queue_of(&self, buffer: &Buffer<'_>) -> Result<&RxQueue> {
+        if buffer.pool != self.pool.0 {
+            return Err(EINVAL);
+        }
+        self.queue.as_ref().ok_or(EINVAL)
     }
 
     /// What the layer tells of the poll: see [`Operations::pool`].
@@ -150,6 +201,7 @@ impl<'bound> Pool<'bound> {
 impl Drop for Pool<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.queue = None;
         // SAFETY: By the type invariant the pool is valid, and nobody allocates any more. It goes on to
         // exist until the last page has returned.
         unsafe { bindings::page_pool_destroy(self.pool.0.as_ptr()) };
@@ -225,10 +277,37 @@ impl Buffer<'_> {
         page.wrapping_add(u64::from(HEADROOM))
     }
 
-    /// Checks the length of a frame in it.
+    /// The device may write to it again, though a program has looked into it.
     #[inline]
-    fn check(&self, len: u32) -> Result {
-        if (bindings::ETH_HLEN..=self.capacity).contains(&len) {
+    pub(crate) fn give_again(&mut self) {
+        // SAFETY: By the type invariant the page is one of the pool's, and ours.
+        unsafe { bindings::page_pool_give_again(self.pool(), self.page()) };
+    }
+
+    #[inline]
+    pub(super) fn pool(&self) -> *mut bindings::page_pool {
+        self.pool.as_ptr()
+    }
+
+    #[inline]
+    pub(super) fn page(&self) -> *mut bindings::page {
+        self.page.as_ptr()
+    }
+
+    /// Gives the page to somebody who returns it to the pool.
+    #[inline]
+    pub(super) fn into_page(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+
+    /// Checks where a frame is in it, and how long.
+    #[inline]
+    pub(super) fn check(&self, view: View) -> Result {
+        let room = HEADROOM
+            .wrapping_add(self.capacity)
+            .checked_sub(view.start)
+            .ok_or(EINVAL)?;
+        if (bindings::ETH_HLEN..=room).contains(&view.len) && view.meta <= view.start {
             Ok(())
         } else {
             Err(EINVAL)
@@ -245,8 +324,7 @@ impl Drop for Buffer<'_> {
 }
 
 impl<'a, T: Operations> Poll<'a, T> {
-    /// Makes a packet with a copy of the `len` bytes that the device has written to `buffer`, which the
-    /// device can be given again.
+    /// Makes a packet with a copy of the frame in `buffer`, which the device can be given again.
     ///
     /// # Errors
     ///
@@ -256,9 +334,9 @@ impl<'a, T: Operations> Poll<'a, T> {
     pub(crate) fn copy_received(
         &mut self,
         buffer: &mut Buffer<'_>,
-        len: u32,
+        view: View,
     ) -> Result<Incoming<'a>> {
-        buffer.check(len)?;
+        buffer.check(view)?;
         // SAFETY: By the invariant of `Poll` this is the poll of that NAPI; the page is the buffer's,
         // of that pool, and the frame inside of it.
         let skb = unsafe {
@@ -266,15 +344,16 @@ impl<'a, T: Operations> Poll<'a, T> {
                 self.napi(),
                 buffer.pool.as_ptr(),
                 buffer.page.as_ptr(),
-                HEADROOM,
-                len,
+                view.start,
+                view.len,
+                view.seen,
             )
         };
         // SAFETY: The call made a packet of the interface, with protocol and packet type set.
         unsafe { Incoming::from_raw(skb) }
     }
 
-    /// Makes a packet of `buffer` itself, to which the device has written `len` bytes.
+    /// Makes a packet of `buffer` itself, with the frame that is in it.
     ///
     /// # Errors
     ///
@@ -283,9 +362,9 @@ impl<'a, T: Operations> Poll<'a, T> {
     pub(crate) fn take_received<'bound>(
         &mut self,
         buffer: Buffer<'bound>,
-        len: u32,
+        view: View,
     ) -> Result<Incoming<'a>, (Error, Buffer<'bound>)> {
-        if let Err(error) = buffer.check(len) {
+        if let Err(error) = buffer.check(view) {
             return Err((error, buffer));
         }
         // SAFETY: As in `copy_received`.
@@ -294,15 +373,17 @@ impl<'a, T: Operations> Poll<'a, T> {
                 self.napi(),
                 buffer.pool.as_ptr(),
                 buffer.page.as_ptr(),
-                HEADROOM,
-                len,
+                view.start,
+                view.len,
+                view.seen,
+                view.meta,
             )
         };
         // SAFETY: The call made a packet of the interface, with protocol and packet type set.
         match unsafe { Incoming::from_raw(skb) } {
             Ok(packet) => {
                 // The packet returns the page.
-                let _ = ManuallyDrop::new(buffer);
+                buffer.into_page();
                 Ok(packet)
             }
             Err(error) => Err((error, buffer)),

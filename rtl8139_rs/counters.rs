@@ -84,6 +84,24 @@ counters! {
     resets c"resets",
     /// Interrupts that met a poll that was scheduled already.
     irqs_deferred c"irqs_deferred",
+    /// Received frames that a program has let through to the stack.
+    xdp_pass c"rx_xdp_pass",
+    /// Received frames that a program has dropped.
+    xdp_drop c"rx_xdp_drop",
+    /// Received frames that were dropped because the program went wrong.
+    xdp_aborted c"rx_xdp_aborted",
+    /// Received frames that a program has sent again.
+    xdp_tx c"rx_xdp_tx",
+    /// Received frames that a program would have sent again, but that could not be sent.
+    xdp_tx_errors c"rx_xdp_tx_errors",
+    /// Received frames that a program has passed on to another device or CPU.
+    xdp_redirect c"rx_xdp_redirect",
+    /// Received frames that a program would have passed on, but that could not be.
+    xdp_redirect_errors c"rx_xdp_redirect_errors",
+    /// Frames sent that programs of other devices have passed on to this one.
+    xdp_xmit c"tx_xdp_xmit",
+    /// Such frames that could not be sent.
+    xdp_xmit_errors c"tx_xdp_xmit_errors",
 }
 
 impl Counters {

@@ -5,7 +5,7 @@
 //! Each descriptor has a buffer, always. When the chip has filled one, a short frame is copied out of it,
 //! and the buffer stays; of a long one the buffer itself becomes the packet, and a fresh one takes its
 //! place. If there is no memory for either, that frame is lost and the buffer stays, so that the ring is
-//! never short of buffers.
+//! never short of buffers. A program, if there is one, looks at the frame before that: [`super::xdp`].
 //!
 //! All of it runs in the NAPI poll, which owns the ring, or while nothing else of the interface runs. There
 //! is no register access: what the chip is done with is seen in memory.
@@ -20,8 +20,12 @@ use super::{
         RxStatus,
         Table, //
     },
-    gate::Notes,
+    gate::{
+        Notes,
+        Up, //
+    },
     nic::Nic,
+    path,
     regs, //
 };
 use crate::net::{
@@ -40,6 +44,10 @@ use crate::net::{
         Link,
         Pool, //
     },
+    xdp::{
+        Program,
+        View, //
+    },
 };
 use kernel::{
     io::Io,
@@ -53,11 +61,13 @@ const FCS_LEN: u32 = 4;
 pub(crate) struct Rx<'bound> {
     table: Table,
     /// One for each descriptor, in the order of the ring.
-    buffers: KVec<Buffer<'bound>>,
-    /// The last field, so that the buffers return to a pool that is there.
-    pool: Pool<'bound>,
+    pub(super) buffers: KVec<Buffer<'bound>>,
+    /// After the buffers, so that they return to a pool that is there.
+    pub(super) pool: Pool<'bound>,
     /// The descriptor that the chip will be done with next.
-    next: u16,
+    pub(super) next: u16,
+    /// Frames were sent that the chip was not told of.
+    pub(super) sent: bool,
     /// The chip was found stopped: until it has been started again nothing is received.
     stale: bool,
 }
@@ -72,7 +82,11 @@ impl<'bound> Rx<'bound> {
         let dev = nic.pdev().as_ref();
         let (len, _) = nic.settings.ring_lens();
         let table = Table::new(dev, len)?;
-        let mut pool = Pool::new(cx.dev(), dev, len.into(), frame_len(mtu))?;
+        let mut pool = if nic.settings.has_programs() {
+            Pool::for_programs(cx.dev(), dev, len.into(), frame_len(mtu))?
+        } else {
+            Pool::new(cx.dev(), dev, len.into(), frame_len(mtu))?
+        };
         let mut buffers = KVec::with_capacity(len.into(), GFP_KERNEL)?;
         for _ in 0..len {
             buffers.push(pool.fill(&cx.process())?, GFP_KERNEL)?;
@@ -82,6 +96,7 @@ impl<'bound> Rx<'bound> {
             buffers,
             pool,
             next: 0,
+            sent: false,
             stale: false,
         })
     }
@@ -135,32 +150,40 @@ impl<'bound> Rx<'bound> {
     pub(crate) fn receive(
         &mut self,
         nic: &Nic<'bound>,
+        up: &Up,
         napi: &mut Poll<'_, Nic<'bound>>,
         notes: &Notes,
     ) -> Verdict {
         nic.count_overflows(notes.events);
-        let features = napi.dev().features();
+        let terms = Terms {
+            up,
+            features: napi.dev().features(),
+            program: napi.program(),
+        };
         while napi.remaining() > 0 && !self.stale {
             let Some((mine, status)) = self.table.take(self.next) else {
                 break;
             };
-            self.deliver(nic, napi, mine, RxStatus::new(status), features);
+            self.deliver(nic, napi, mine, RxStatus::new(status), &terms);
+        }
+        if core::mem::take(&mut self.sent) {
+            napi.lock_tx(|tx, queue| path::flush(nic, up, tx, queue));
         }
         Verdict::Done
     }
 
     /// Gives a frame to the stack, and its descriptor to the chip.
     #[inline]
-    fn deliver(
+    fn deliver<'a>(
         &mut self,
         nic: &Nic<'bound>,
-        napi: &mut Poll<'_, Nic<'bound>>,
+        napi: &mut Poll<'a, Nic<'bound>>,
         mine: Mine,
         status: RxStatus,
-        features: Features,
+        terms: &Terms<'_, 'a>,
     ) {
         let extra = self.extra(nic, &mine);
-        let frame = self.extract(nic, napi, status, features);
+        let frame = self.extract(nic, napi, status, terms);
         if let Some(buffer) = self.buffers.get(usize::from(self.next)) {
             self.table
                 .give(mine, contents(buffer, self.pool.capacity()));
@@ -172,7 +195,7 @@ impl<'bound> Rx<'bound> {
                 if let Some(tag) = descriptor::received_tag(extra) {
                     packet.set_vlan_tag(tag);
                 }
-                if features.contains(Features::RXCSUM) && status.has_good_checksum() {
+                if terms.features.contains(Features::RXCSUM) && status.has_good_checksum() {
                     packet.set_checksum_good();
                 }
                 if packet.is_multicast() {
@@ -181,7 +204,7 @@ impl<'bound> Rx<'bound> {
                 nic.received.add(napi, 1, len);
                 Some(packet)
             }
-            Err(Lost::Damaged) => None,
+            Err(Lost::Damaged | Lost::Taken) => None,
             Err(Lost::NoMemory) => {
                 nic.counters.rx_dropped.increment();
                 None
@@ -215,39 +238,43 @@ impl<'bound> Rx<'bound> {
         nic: &Nic<'bound>,
         napi: &mut Poll<'a, Nic<'bound>>,
         status: RxStatus,
-        features: Features,
+        terms: &Terms<'_, 'a>,
     ) -> Result<(Incoming<'a>, u32), Lost> {
         if !status.is_whole() || status.is_bad() {
             nic.counters.rx_errors.increment();
             nic.count_damage_in(status);
-            if !status.is_whole() || !features.contains(Features::RXALL) {
+            if !status.is_whole() || !terms.features.contains(Features::RXALL) {
                 return Err(Lost::Damaged);
             }
         }
-        let fcs = if features.contains(Features::RXFCS) {
+        let fcs = if terms.features.contains(Features::RXFCS) {
             0
         } else {
             FCS_LEN
         };
         let len = status.len().saturating_sub(fcs);
+        let view = match terms.program {
+            Some(program) if !status.is_bad() => self.judge(nic, terms.up, napi, program, len)?,
+            _ => View::whole(len),
+        };
 
         let buffer = self
             .buffers
             .get_mut(usize::from(self.next))
             .ok_or(Lost::Damaged)?;
-        let packet = if len <= nic.settings.copybreak() {
-            napi.copy_received(buffer, len)
+        let packet = if view.len() <= nic.settings.copybreak() && !view.has_meta() {
+            napi.copy_received(buffer, view)
         } else {
             match self.pool.take(napi) {
                 Ok(fresh) => {
                     let full = core::mem::replace(buffer, fresh);
-                    napi.take_received(full, len).map_err(|(error, _)| error)
+                    napi.take_received(full, view).map_err(|(error, _)| error)
                 }
                 Err(error) => Err(error),
             }
         };
         match packet {
-            Ok(packet) => Ok((packet, len)),
+            Ok(packet) => Ok((packet, view.len())),
             // No frame has such a length.
             Err(error) if error == EINVAL => {
                 if !status.is_bad() {
@@ -261,17 +288,31 @@ impl<'bound> Rx<'bound> {
     }
 }
 
-/// Why a frame is lost.
-enum Lost {
+/// What holds for all frames of a poll.
+struct Terms<'t, 'a> {
+    up: &'t Up,
+    features: Features,
+    program: Option<Program<'a>>,
+}
+
+/// Why the stack does not get a frame.
+pub(super) enum Lost {
     /// It is damaged, and counted as that.
     Damaged,
     /// There is no memory.
     NoMemory,
+    /// A program has taken it.
+    Taken,
 }
 
 /// The longest frame of an interface with this MTU, in bytes: with a VLAN tag and its check sequence.
 pub(crate) fn frame_len(mtu: u32) -> u32 {
     mtu.saturating_add(18).saturating_add(FCS_LEN)
+}
+
+/// Whether programs can look into the frames of an interface with this MTU.
+pub(crate) fn has_room_for_programs(mtu: u32) -> bool {
+    frame_len(mtu) <= Pool::program_capacity()
 }
 
 fn contents(buffer: &Buffer<'_>, capacity: u32) -> Contents {

@@ -3,7 +3,9 @@
 //! Sending in the C+ mode: from the stack to the descriptors.
 //!
 //! The chip reads a packet where it is, piece by piece, computes the checksum of TCP over IPv4 that the stack
-//! has left to it (all others are computed here), cuts it into segments and inserts the VLAN tag. The packet is freed when the chip is done with it.
+//! has left to it (all others are computed here), cuts it into segments and inserts the VLAN tag. The packet
+//! is freed when the chip is done with it. Frames of programs ([`super::xdp`]) go the same way, but leave the
+//! ring enough room for a packet, so that the queue is never stopped for them.
 //!
 //! All of it runs with the lock of the transmit queue held. [`tx_ring`] has the policy.
 
@@ -19,6 +21,7 @@ use super::{
         Work, //
     },
     gate::Up,
+    intr_mask,
     nic::Nic,
     regs, settings,
     tx_ring::{
@@ -43,6 +46,7 @@ use crate::{
             DropReason,
             SkBuff, //
         },
+        xdp::Frame, //
     },
 };
 use kernel::{
@@ -56,7 +60,7 @@ use kernel::{
 };
 
 /// Shortest frame on the wire without its frame check sequence, in bytes; the chip does not pad.
-const MIN_FRAME_LEN: u32 = 60;
+pub(crate) const MIN_FRAME_LEN: u32 = 60;
 
 /// The most pieces of a frame.
 // CAST: It is a small number.
@@ -73,15 +77,16 @@ struct Place<'bound> {
     mine: Option<Mine>,
     /// The piece that the chip reads, while it is the chip's.
     piece: Option<Mapping<'bound>>,
-    /// The packet, beside its last piece.
-    frame: Option<Frame>,
+    /// What is sent, beside its last piece.
+    cargo: Option<Cargo<'bound>>,
 }
 
-/// A packet on its way.
-struct Frame {
-    skb: SkBuff,
-    /// Its length in bytes, as it was counted.
-    len: u32,
+/// What is on its way.
+enum Cargo<'bound> {
+    /// A packet, and its length in bytes, as it was counted.
+    Packet(SkBuff, u32),
+    /// A frame of a program, of which the byte queue limit does not know.
+    Frame(Frame<'bound>),
 }
 
 /// The transmit ring.
@@ -143,9 +148,13 @@ impl<'bound> Tx<'bound> {
             place.piece = None;
         }
         for place in &mut self.places {
-            if let Some(frame) = place.frame.take() {
-                nic.counters.tx_lost.increment();
-                frame.skb.drop_reason(DropReason::DevReady);
+            let Some(cargo) = place.cargo.take() else {
+                continue;
+            };
+            nic.counters.tx_lost.increment();
+            match cargo {
+                Cargo::Packet(skb, _) => skb.drop_reason(DropReason::DevReady),
+                Cargo::Frame(frame) => drop(frame),
             }
         }
     }
@@ -162,6 +171,76 @@ impl<'bound> Tx<'bound> {
         let more = queue.more();
         let sent = self.enqueue(nic, queue, skb);
         // Also for frames before this one, if it was dropped.
+        self.flush(nic, up, queue, more);
+        match sent {
+            Ok(()) => Xmit::Queued,
+            Err((skb, reason)) => {
+                nic.counters.tx_dropped.increment();
+                Xmit::Dropped(skb, reason)
+            }
+        }
+    }
+
+    /// Sends a frame of a program, of which the chip is told by [`Self::flush`]. Gives it back if it is too
+    /// short, too long, or if there is no room.
+    pub(crate) fn send_frame(
+        &mut self,
+        nic: &Nic<'bound>,
+        queue: &mut TxQueue<'_>,
+        frame: Frame<'bound>,
+    ) -> Result<(), Frame<'bound>> {
+        let len = frame.len();
+        if !(MIN_FRAME_LEN..=settings::CPLUS_MAX_FRAME).contains(&len) || !self.has_room() {
+            return Err(frame);
+        }
+        let address = frame.address();
+        let Some(place) = self.place_mut(0) else {
+            return Err(frame);
+        };
+        let Some(mine) = place.mine.take() else {
+            return Err(frame);
+        };
+        place.cargo = Some(Cargo::Frame(frame));
+        self.table.give(
+            mine,
+            Contents {
+                command: descriptor::send_command(Work::None, 0, 1, len),
+                extra: descriptor::insert_tag(None),
+                address,
+            },
+        );
+        self.ring.push(1, 0);
+        nic.sent.add(queue, 1, len);
+        Ok(())
+    }
+
+    /// Makes room for a frame of a program, if that is possible now.
+    pub(crate) fn make_room(
+        &mut self,
+        nic: &Nic<'bound>,
+        up: &Up,
+        queue: &mut TxQueue<'_>,
+    ) -> bool {
+        if !self.has_room() {
+            self.reap(nic, up, queue);
+        }
+        self.has_room()
+    }
+
+    /// Whether a packet of the stack would find room behind one more frame.
+    fn has_room(&self) -> bool {
+        self.ring.free() > MOST_PIECES
+    }
+
+    /// Tells the chip of what it was given, unless there is `more` to come, and collects what was sent.
+    #[inline]
+    pub(crate) fn flush(
+        &mut self,
+        nic: &Nic<'bound>,
+        up: &Up,
+        queue: &mut TxQueue<'_>,
+        more: bool,
+    ) {
         let mut port = ChipPort {
             nic,
             up,
@@ -170,13 +249,6 @@ impl<'bound> Tx<'bound> {
             queue,
         };
         tx_ring::flush(&mut self.ring, &mut port, more);
-        match sent {
-            Ok(()) => Xmit::Queued,
-            Err((skb, reason)) => {
-                nic.counters.tx_dropped.increment();
-                Xmit::Dropped(skb, reason)
-            }
-        }
     }
 
     /// Gives the pieces of a frame to the chip, which is not told of it yet.
@@ -214,7 +286,7 @@ impl<'bound> Tx<'bound> {
         // The chip may send as soon as it has the first piece, which it gets last.
         skb.tx_timestamp();
         if let Some(place) = self.place_mut(pieces.wrapping_sub(1)) {
-            place.frame = Some(Frame { skb, len });
+            place.cargo = Some(Cargo::Packet(skb, len));
         }
         for piece in (0..pieces).rev() {
             let Some(place) = self.places.get_mut(usize::from(self.ring.at(piece))) else {
@@ -307,12 +379,17 @@ fn take_done(
     place.mine = Some(mine);
     place.piece = None;
     ring.pop();
-    let Some(frame) = place.frame.take() else {
+    let Some(cargo) = place.cargo.take() else {
         return Some(0);
     };
-    frame.skb.consume();
     nic.account_status(TxStatus::new(status));
-    Some(frame.len)
+    Some(match cargo {
+        Cargo::Packet(skb, len) => {
+            skb.consume();
+            len
+        }
+        Cargo::Frame(_) => 0,
+    })
 }
 
 /// What the chip is to compute of a frame; the rest is computed here. Why it is dropped, if that
@@ -394,6 +471,13 @@ impl Port for ChipPort<'_, '_, '_> {
 
     #[inline]
     fn take_done(&mut self, ring: &mut TxRing) -> Option<u32> {
+        let place = self.places.get(usize::from(ring.tail()))?;
+        if matches!(place.cargo, Some(Cargo::Frame(_))) && !self.queue.may_drop_frames() {
+            // What comes after it has to wait, too, but not for long.
+            self.up.note(intr_mask::TX_EVENTS);
+            self.queue.schedule_napi();
+            return None;
+        }
         take_done(self.nic, self.table, self.places, ring)
     }
 

@@ -9,7 +9,8 @@
 
 use super::{
     counters::Counters,
-    descriptor, eeprom,
+    descriptor,
+    eeprom,
     gate::{
         Source,
         Up, //
@@ -19,7 +20,8 @@ use super::{
         Transceiver, //
     },
     intr_mask::bits,
-    mdio, mii,
+    mdio,
+    mii,
     missed::Missed,
     path::{
         self,
@@ -36,10 +38,7 @@ use super::{
         self,
         Filter, //
     },
-    settings::{
-        self,
-        Settings, //
-    },
+    settings::Settings, //
 };
 use crate::{
     ext::{
@@ -56,7 +55,8 @@ use crate::{
             Parts,
             Quiet,
             RxMode,
-            Timer, //
+            Timer,
+            Why, //
         },
         ethtool::{
             Wake,
@@ -82,6 +82,7 @@ use crate::{
             Traffic,
             Transmit, //
         },
+        xdp::Frames, //
     },
     netdev_err,
     netdev_info, //
@@ -445,7 +446,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         if notes.concerns_tx() {
             napi.lock_tx(|tx, queue| path::reap(self, up, tx, queue));
         }
-        path::receive(self, rx, napi, &notes)
+        path::receive(self, up, rx, napi, &notes)
     }
 
     fn start_xmit(
@@ -592,7 +593,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
             });
             cx.dev().kick_napi(&cx.process());
             if !self.settings.is_classic() {
-                self.hw.set_offloads(settings::offloads(features));
+                self.hw.set_offloads(self.settings.offloads(features));
             }
         }
         Ok(())
@@ -606,7 +607,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn fix_features(&self, features: Features) -> Features {
-        settings::fix_features(self.settings.is_classic(), features)
+        self.settings.fix_features(features)
     }
 
     fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features {
@@ -623,11 +624,35 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>, mtu: u32) -> Result {
+        if !self.settings.has_room_for_programs(mtu) {
+            return Err(EINVAL);
+        }
         if up.is_none() || self.settings.suits(mtu) {
             return Ok(());
         }
         // The buffers are too short.
         self.replace_rings(cx, mtu)
+    }
+
+    fn set_xdp(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        attached: bool,
+        why: &mut Why,
+    ) -> Result {
+        self.prepare_for_programs(cx, up, attached, why)
+    }
+
+    fn send_frames(
+        &self,
+        up: &Up,
+        tx: &mut Tx<'bound>,
+        queue: &mut TxQueue<'_>,
+        frames: &mut Frames<'_>,
+        more: bool,
+    ) {
+        self.send_frames_of_others(up, tx, queue, frames, more);
     }
 
     fn stats64(&self, stats: &mut Stats64) {

@@ -34,8 +34,7 @@ use super::{
     },
     hw::Memory,
     nic::Nic,
-    rx_filter::Filter,
-    settings, //
+    rx_filter::Filter, //
 };
 use crate::net::{
     driver::{
@@ -51,6 +50,7 @@ use crate::net::{
         Xmit, //
     },
     skbuff::SkBuff,
+    xdp::Frame, //
 };
 use kernel::prelude::*;
 
@@ -86,6 +86,7 @@ pub(crate) trait Path<'bound> {
     /// Receives what there is, up to the budget.
     fn receive(
         nic: &Nic<'bound>,
+        up: &Up,
         rx: &mut Self::Rx,
         napi: &mut Poll<'_, Nic<'bound>>,
         notes: &Notes,
@@ -102,6 +103,30 @@ pub(crate) trait Path<'bound> {
         queue: &mut TxQueue<'_>,
         skb: SkBuff,
     ) -> Xmit;
+
+    /// Makes room for a frame of a program, if that is possible now.
+    fn make_room(
+        _nic: &Nic<'bound>,
+        _up: &Up,
+        _tx: &mut Self::Tx,
+        _queue: &mut TxQueue<'_>,
+    ) -> bool {
+        false
+    }
+
+    /// Sends a frame of a program, of which the chip is told by [`Self::flush`]; gives back one that it cannot
+    /// send.
+    fn send_frame(
+        _nic: &Nic<'bound>,
+        _tx: &mut Self::Tx,
+        _queue: &mut TxQueue<'_>,
+        frame: Frame<'bound>,
+    ) -> Result<(), Frame<'bound>> {
+        Err(frame)
+    }
+
+    /// Tells the chip of the frames of programs.
+    fn flush(_nic: &Nic<'bound>, _up: &Up, _tx: &mut Self::Tx, _queue: &mut TxQueue<'_>) {}
 
     /// Collects what was sent.
     fn reap(nic: &Nic<'bound>, up: &Up, tx: &mut Self::Tx, queue: &mut TxQueue<'_>);
@@ -199,13 +224,14 @@ pub(crate) fn distrust(rx: &mut Rx<'_>) {
 #[inline]
 pub(crate) fn receive<'bound>(
     nic: &Nic<'bound>,
+    up: &Up,
     rx: &mut Rx<'bound>,
     napi: &mut Poll<'_, Nic<'bound>>,
     notes: &Notes,
 ) -> Verdict {
     match rx {
-        End::Classic(rx) => Classic::receive(nic, rx, napi, notes),
-        End::CPlus(rx) => CPlus::receive(nic, rx, napi, notes),
+        End::Classic(rx) => Classic::receive(nic, up, rx, napi, notes),
+        End::CPlus(rx) => CPlus::receive(nic, up, rx, napi, notes),
     }
 }
 
@@ -229,6 +255,45 @@ pub(crate) fn send<'bound>(
     match tx {
         End::Classic(tx) => Classic::send(nic, up, tx, queue, skb),
         End::CPlus(tx) => CPlus::send(nic, up, tx, queue, skb),
+    }
+}
+
+/// As [`Path::make_room`].
+pub(crate) fn make_room<'bound>(
+    nic: &Nic<'bound>,
+    up: &Up,
+    tx: &mut Tx<'bound>,
+    queue: &mut TxQueue<'_>,
+) -> bool {
+    match tx {
+        End::Classic(tx) => Classic::make_room(nic, up, tx, queue),
+        End::CPlus(tx) => CPlus::make_room(nic, up, tx, queue),
+    }
+}
+
+/// As [`Path::send_frame`].
+pub(crate) fn send_frame<'bound>(
+    nic: &Nic<'bound>,
+    tx: &mut Tx<'bound>,
+    queue: &mut TxQueue<'_>,
+    frame: Frame<'bound>,
+) -> Result<(), Frame<'bound>> {
+    match tx {
+        End::Classic(tx) => Classic::send_frame(nic, tx, queue, frame),
+        End::CPlus(tx) => CPlus::send_frame(nic, tx, queue, frame),
+    }
+}
+
+/// As [`Path::flush`].
+pub(crate) fn flush<'bound>(
+    nic: &Nic<'bound>,
+    up: &Up,
+    tx: &mut Tx<'bound>,
+    queue: &mut TxQueue<'_>,
+) {
+    match tx {
+        End::Classic(tx) => Classic::flush(nic, up, tx, queue),
+        End::CPlus(tx) => CPlus::flush(nic, up, tx, queue),
     }
 }
 
@@ -287,6 +352,7 @@ impl<'bound> Path<'bound> for Classic {
     #[inline]
     fn receive(
         nic: &Nic<'bound>,
+        _up: &Up,
         rx: &mut Self::Rx,
         napi: &mut Poll<'_, Nic<'bound>>,
         notes: &Notes,
@@ -333,7 +399,7 @@ impl<'bound> Path<'bound> for CPlus {
         Ok(Memory::CPlus {
             receive: rx.address(),
             transmit: tx.address(),
-            offloads: settings::offloads(dev.features()),
+            offloads: dev.private().settings.offloads(dev.features()),
         })
     }
 
@@ -358,11 +424,12 @@ impl<'bound> Path<'bound> for CPlus {
     #[inline]
     fn receive(
         nic: &Nic<'bound>,
+        up: &Up,
         rx: &mut Self::Rx,
         napi: &mut Poll<'_, Nic<'bound>>,
         notes: &Notes,
     ) -> Verdict {
-        rx.receive(nic, napi, notes)
+        rx.receive(nic, up, napi, notes)
     }
 
     fn set_filter(nic: &Nic<'bound>, _rx: &mut Self::Rx, filter: Filter) {
@@ -379,6 +446,23 @@ impl<'bound> Path<'bound> for CPlus {
         skb: SkBuff,
     ) -> Xmit {
         tx.send(nic, up, queue, skb)
+    }
+
+    fn make_room(nic: &Nic<'bound>, up: &Up, tx: &mut Self::Tx, queue: &mut TxQueue<'_>) -> bool {
+        tx.make_room(nic, up, queue)
+    }
+
+    fn send_frame(
+        nic: &Nic<'bound>,
+        tx: &mut Self::Tx,
+        queue: &mut TxQueue<'_>,
+        frame: Frame<'bound>,
+    ) -> Result<(), Frame<'bound>> {
+        tx.send_frame(nic, queue, frame)
+    }
+
+    fn flush(nic: &Nic<'bound>, up: &Up, tx: &mut Self::Tx, queue: &mut TxQueue<'_>) {
+        tx.flush(nic, up, queue, false);
     }
 
     fn reap(nic: &Nic<'bound>, up: &Up, tx: &mut Self::Tx, queue: &mut TxQueue<'_>) {

@@ -77,6 +77,8 @@ pub(crate) struct Settings {
     tx_len: Atomic<u32>,
     copybreak: Atomic<u32>,
     loopback: Atomic<bool>,
+    /// The buffers are for programs, too.
+    programs: Atomic<bool>,
     /// How long a frame in the buffers may be that are in use.
     buffer_len: Atomic<u32>,
 }
@@ -90,6 +92,7 @@ impl Settings {
             tx_len: Atomic::new(MAX_DESCRIPTORS.into()),
             copybreak: Atomic::new(256),
             loopback: Atomic::new(false),
+            programs: Atomic::new(false),
             buffer_len: Atomic::new(0),
         }
     }
@@ -145,6 +148,46 @@ impl Settings {
         self.is_classic() || cplus_rx::frame_len(mtu) <= self.buffer_len.load(Relaxed)
     }
 
+    /// Whether programs look at received frames, or will.
+    pub(crate) fn has_programs(&self) -> bool {
+        // ORDERING: Relaxed. Read and written under the instance lock.
+        self.programs.load(Relaxed)
+    }
+
+    /// Sets what [`Self::has_programs`] says.
+    pub(crate) fn set_programs(&self, yes: bool) {
+        // ORDERING: Relaxed, as above.
+        self.programs.store(yes, Relaxed);
+    }
+
+    /// Whether an interface with this MTU can have the programs that it has.
+    pub(crate) fn has_room_for_programs(&self, mtu: u32) -> bool {
+        !self.has_programs() || cplus_rx::has_room_for_programs(mtu)
+    }
+
+    /// What a chip in the C+ mode does to received frames, with these features. A program is to see all of
+    /// a frame, the tag included, or it would send it without.
+    pub(crate) fn offloads(&self, features: Features) -> Offloads {
+        Offloads {
+            vlan: features.contains(Features::VLAN_RX) && !self.has_programs(),
+            checksum: features.contains(Features::RXCSUM),
+        }
+    }
+
+    /// Which of `features` are possible in the mode, and beside programs.
+    pub(crate) fn fix_features(&self, features: Features) -> Features {
+        let features = if self.has_programs() {
+            features.without(Features::VLAN_RX)
+        } else {
+            features
+        };
+        if self.is_classic() {
+            features.without(CPLUS_FEATURES.with(Features::TSO_MANGLEID))
+        } else {
+            features
+        }
+    }
+
     /// Where the chip sends to.
     pub(crate) fn loopback(&self) -> Loopback {
         // ORDERING: Relaxed. Read and written under the instance lock.
@@ -182,7 +225,7 @@ impl Settings {
 }
 
 /// What the interface of a chip is set up with. What it has in one of its modes alone is switched by
-/// [`fix_features`].
+/// [`Settings::fix_features`].
 pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
     let (on, max_mtu) = if has_descriptors {
         (SENDING.with(CPLUS_FEATURES), CPLUS_MAX_MTU)
@@ -193,6 +236,7 @@ pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
         .mtu(MIN_MTU, max_mtu)
         .watchdog_ms(WATCHDOG_MS)
         .tso_max_size(TSO_MAX_SIZE)
+        .xdp(has_descriptors)
         .features(
             on.with(Features::HIGHDMA),
             on.with(Features::RXALL)
@@ -202,30 +246,13 @@ pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
         )
 }
 
-/// Which of `features` are possible in the mode.
-pub(crate) fn fix_features(classic: bool, features: Features) -> Features {
-    features.without(if classic {
-        CPLUS_FEATURES.with(Features::TSO_MANGLEID)
-    } else {
-        Features::none()
-    })
-}
-
-/// What a chip in the C+ mode does to received frames, with these features.
-pub(crate) fn offloads(features: Features) -> Offloads {
-    Offloads {
-        vlan: features.contains(Features::VLAN_RX),
-        checksum: features.contains(Features::RXCSUM),
-    }
-}
-
 impl Nic<'_> {
     /// Chooses the mode, while the interface is down. The features must be looked at again afterwards.
     ///
     /// # Errors
     ///
     /// - `EOPNOTSUPP`: the chip has no other mode.
-    /// - `EBUSY`: the interface is up.
+    /// - `EBUSY`: the interface is up, or a program is attached, which the classic mode has no place for.
     /// - `EMSGSIZE`: the MTU is above what the classic mode can send.
     pub(crate) fn choose_mode(
         &self,
@@ -239,7 +266,7 @@ impl Nic<'_> {
         if !self.hw.chip.has_descriptors {
             return Err(EOPNOTSUPP);
         }
-        if up.is_some() {
+        if up.is_some() || self.settings.has_programs() {
             return Err(EBUSY);
         }
         let max_mtu = if classic {
@@ -253,6 +280,7 @@ impl Nic<'_> {
         // ORDERING: Relaxed, see `Settings::is_classic`.
         self.settings.classic.store(classic, Relaxed);
         cx.set_mtu_limits(MIN_MTU, max_mtu);
+        cx.offer_xdp(!classic);
         Ok(())
     }
 

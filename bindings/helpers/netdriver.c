@@ -42,6 +42,11 @@ bool rnet_helper_is_valid_ether_addr(const u8 *addr)
 	return is_valid_ether_addr(addr);
 }
 
+bool rnet_helper_netdev_registered(const struct net_device *dev)
+{
+	return dev->reg_state == NETREG_REGISTERED;
+}
+
 bool rnet_helper_netif_running(const struct net_device *dev)
 {
 	return netif_running(dev);

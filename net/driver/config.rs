@@ -114,6 +114,7 @@ pub(crate) struct Config {
     pub(super) vlan_features: Features,
     pub(super) tso_max_size: Option<u32>,
     pub(super) unicast_filter: bool,
+    pub(super) xdp: bool,
 }
 
 impl Config {
@@ -131,6 +132,7 @@ impl Config {
             vlan_features: Features::none(),
             tso_max_size: None,
             unicast_filter: false,
+            xdp: false,
         }
     }
 
@@ -167,6 +169,13 @@ impl Config {
     /// the interface promiscuous when it has more than one.
     pub(crate) fn unicast_filter(mut self, yes: bool) -> Self {
         self.unicast_filter = yes;
+        self
+    }
+
+    /// Whether programs can be attached that look at received frames, and frames of others can be sent:
+    /// see [`crate::net::xdp`]. [`Locked::offer_xdp`](super::Locked::offer_xdp) changes it. (Default: no.)
+    pub(crate) fn xdp(mut self, yes: bool) -> Self {
+        self.xdp = yes;
         self
     }
 }

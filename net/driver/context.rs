@@ -177,6 +177,13 @@ impl<'a, T: Operations> Locked<'a, T> {
         unsafe { (&raw mut (*self.dev.as_raw()).max_mtu).write_volatile(max) };
     }
 
+    /// Says whether programs can be attached that look at received frames, and frames of others be sent, if
+    /// that changes: see [`Config::xdp`](super::Config::xdp).
+    pub(crate) fn offer_xdp(&self, yes: bool) {
+        // SAFETY: By the type invariant the instance lock is held.
+        unsafe { self.dev.offer_xdp(yes) };
+    }
+
     /// What exists while the interface is up, if it is halted although its hardware is there.
     fn halted(&self) -> Option<&'a Running<T>> {
         // SAFETY: By the type invariant the instance lock is held.
@@ -214,6 +221,28 @@ impl<'a, T: Operations> Locked<'a, T> {
             // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
             unsafe { running.halt(self.dev) };
         }
+    }
+}
+
+/// What the user is told when a request fails, beside the error: `struct netlink_ext_ack`.
+pub(crate) struct Why(*mut bindings::netlink_ext_ack);
+
+impl Why {
+    /// # Safety
+    ///
+    /// `extack` must be null, or valid as long as the value is used.
+    #[inline]
+    pub(super) unsafe fn from_raw(extack: *mut bindings::netlink_ext_ack) -> Self {
+        Self(extack)
+    }
+
+    /// Says it: `NL_SET_ERR_MSG()`.
+    pub(crate) fn say(&mut self, message: &'static CStr) {
+        if self.0.is_null() {
+            return;
+        }
+        // SAFETY: By the contract of `from_raw` the structure is valid, and this call's.
+        unsafe { (*self.0)._msg = message.as_char_ptr() };
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{
     bindings,
     net::{
         context::Process,
-        device, //
+        device,
+        xdp, //
     },
 };
 use core::{
@@ -50,6 +51,8 @@ pub(crate) struct Private<T: Operations> {
     /// The features that the user could switch if the driver had no say in it; zero until the device has
     /// been registered.
     pub(super) switchable: Atomic<u64>,
+    /// The program that looks at received frames.
+    pub(in crate::net) program: xdp::Slot,
     /// What exists while the interface is up.
     pub(super) running: Atomic<*mut Running<T>>,
     /// The driver's private data.
@@ -180,6 +183,13 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::netif_device_present(self.as_raw()) }
     }
 
+    /// Whether the device has been registered, and not been unregistered.
+    #[inline]
+    pub(super) fn is_registered(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::netdev_registered(self.as_raw()) }
+    }
+
     /// Whether the interface is up, or on its way up or down (`netif_running()`).
     #[inline]
     pub(crate) fn is_running(&self) -> bool {
@@ -216,6 +226,23 @@ impl<T: Operations> Device<T> {
         let offered = all & self.private().fix_features(all);
         // SAFETY: By the type invariant the device is valid; writers hold RTNL.
         unsafe { (&raw mut (*self.as_raw()).hw_features).write_volatile(offered.into_raw()) };
+    }
+
+    /// Says whether programs can be attached, and frames that are no packets be sent.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold the instance lock, or the device must not be registered yet.
+    pub(in crate::net) unsafe fn offer_xdp(&self, yes: bool) {
+        let offered = if yes {
+            bindings::netdev_xdp_act_NETDEV_XDP_ACT_BASIC
+                | bindings::netdev_xdp_act_NETDEV_XDP_ACT_REDIRECT
+                | bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT
+        } else {
+            0
+        };
+        // SAFETY: By the type invariant the device is valid; the caller guarantees the rest.
+        unsafe { bindings::xdp_set_features_flag_locked(self.as_raw(), offered) };
     }
 
     /// The MTU, in bytes.

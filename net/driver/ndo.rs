@@ -10,7 +10,8 @@ use super::{
     Locked,
     Operations,
     RxMode,
-    Timer, //
+    Timer,
+    Why, //
 };
 use crate::{
     bindings::{
@@ -18,6 +19,7 @@ use crate::{
         net_device, //
     },
     net::{
+        napi,
         offload::Outgoing,
         queue::{
             TxQueue,
@@ -27,7 +29,11 @@ use crate::{
             DropReason,
             SkBuff, //
         },
-        stats::Stats64, //
+        stats::Stats64,
+        xdp::{
+            self,
+            Frames, //
+        },
     },
 };
 use core::{
@@ -89,6 +95,16 @@ impl<T: Operations> Table<T> {
         },
         ndo_change_mtu: if T::HAS_CHANGE_MTU {
             Some(Self::change_mtu)
+        } else {
+            None
+        },
+        ndo_bpf: if T::HAS_SET_XDP {
+            Some(Self::bpf)
+        } else {
+            None
+        },
+        ndo_xdp_xmit: if T::HAS_SET_XDP {
+            Some(Self::xdp_xmit)
         } else {
             None
         },
@@ -468,6 +484,72 @@ impl<T: Operations> Table<T> {
             unsafe { (&raw mut (*dev).mtu).write_volatile(mtu) };
             Ok(0)
         })
+    }
+
+    /// `ndo_bpf()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
+    unsafe extern "C" fn bpf(dev: *mut net_device, request: *mut bindings::netdev_bpf) -> c_int {
+        from_result(|| {
+            // SAFETY: The core passes a request that is for the callback to read.
+            if unsafe { (*request).command } != bindings::bpf_netdev_command_XDP_SETUP_PROG {
+                return Err(EINVAL);
+            }
+            // SAFETY: With this command these are the fields of the request.
+            let setup = unsafe { (*request).__bindgen_anon_1.__bindgen_anon_1.as_ref() };
+            // SAFETY: What to tell the user is valid during the call, if there is anybody to be told.
+            let mut why = unsafe { Why::from_raw(setup.extack.cast()) };
+            // SAFETY: The core calls this with the instance lock held.
+            let prepare = |attached| unsafe {
+                Self::with(dev, |this, cx, up| this.set_xdp(cx, up, attached, &mut why))
+            };
+            // SAFETY: The device is one of ours.
+            let device = unsafe { Device::<T>::from_raw(dev) };
+            // SAFETY: The core holds both locks, and hands over a count of the program.
+            unsafe { xdp::attach(device, setup.prog.cast(), prepare) }?;
+            if device.is_registered() {
+                // SAFETY: The core holds both locks, of a device that is registered.
+                unsafe { device.offer_features() };
+                // SAFETY: As above.
+                unsafe { bindings::netdev_update_features(dev) };
+            }
+            Ok(0)
+        })
+    }
+
+    /// `ndo_xdp_xmit()`.
+    ///
+    /// # Safety
+    ///
+    /// Only the core may call it, as [`Table`] says.
+    unsafe extern "C" fn xdp_xmit(
+        dev: *mut net_device,
+        number: c_int,
+        frames: *mut *mut bindings::xdp_frame,
+        flags: u32,
+    ) -> c_int {
+        let Ok(number) = usize::try_from(number) else {
+            return EINVAL.to_errno();
+        };
+        if flags & !bindings::XDP_XMIT_FLAGS_MASK != 0 {
+            return EINVAL.to_errno();
+        }
+        let more = flags & bindings::XDP_XMIT_FLUSH == 0;
+        // SAFETY: The device is one of ours.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The core passes so many valid frames, and counts on those to be taken that are said to
+        // be.
+        let mut frames = unsafe { Frames::from_raw(frames, number) };
+        let send = |up: &T::Up, tx: &mut T::Tx, queue: &mut TxQueue<'_>| {
+            dev.private().send_frames(up, tx, queue, &mut frames, more);
+        };
+        // SAFETY: The core calls this with bottom halves disabled, and without a lock of ours.
+        match unsafe { napi::lock_tx(dev, send) } {
+            Some(()) => c_int::try_from(frames.taken()).unwrap_or(c_int::MAX),
+            None => ENETDOWN.to_errno(),
+        }
     }
 
     /// `ndo_get_stats64()`.

@@ -196,6 +196,8 @@ where
 
     // SAFETY: The device is not registered yet, so this function has it for itself.
     unsafe { configure::<T>(dev.as_ptr(), recipe.parent, &recipe.config) };
+    // SAFETY: The device was set up for `T` above, and is not registered yet.
+    unsafe { Device::<T>::from_raw(dev.as_ptr()).offer_xdp(recipe.config.xdp) };
     // SAFETY: The timer is zeroed memory inside the private area, and nobody has started it.
     unsafe { bindings::timer_setup((*area).tick.get(), Some(running::tick::<T>)) };
     // SAFETY: As above.

@@ -50,3 +50,5 @@ pub(crate) mod settings;
 pub(crate) mod tx_ring;
 #[path = "../../../rtl8139_rs/tx_slots.rs"]
 pub(crate) mod tx_slots;
+#[path = "../../../rtl8139_rs/xdp.rs"]
+pub(crate) mod xdp;

@@ -24,3 +24,4 @@ mod start;
 mod truthful_chip;
 mod tx_ring;
 mod tx_slots;
+mod xdp;

@@ -18,6 +18,7 @@ pub(crate) mod queue;
 pub(crate) mod skbuff;
 #[path = "../../../net/stats.rs"]
 pub(crate) mod stats;
+pub(crate) mod xdp;
 
 /// A message of an interface. On the host it is formatted and noted.
 macro_rules! netdev_info {

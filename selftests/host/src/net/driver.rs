@@ -20,6 +20,7 @@ use super::{
         QueueStats,
         Stats64, //
     },
+    xdp::Frames, //
 };
 use crate::ext::irq;
 use kernel::prelude::*;
@@ -95,6 +96,21 @@ pub(crate) trait Operations: Sized + Send + Sync {
     fn fix_features(&self, features: Features) -> Features;
     fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features;
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Self::Up>, mtu: u32) -> Result;
+    fn set_xdp(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Self::Up>,
+        attached: bool,
+        why: &mut Why,
+    ) -> Result;
+    fn send_frames(
+        &self,
+        up: &Self::Up,
+        tx: &mut Self::Tx,
+        queue: &mut TxQueue<'_>,
+        frames: &mut Frames<'_>,
+        more: bool,
+    );
     fn stats64(&self, stats: &mut Stats64);
     fn queue_stats(&self) -> QueueStats;
 }
@@ -184,6 +200,10 @@ impl Config {
         self
     }
 
+    pub(crate) fn xdp(self, _yes: bool) -> Self {
+        self
+    }
+
     pub(crate) fn tso_max_size(self, _bytes: u32) -> Self {
         self
     }
@@ -239,8 +259,20 @@ impl<'a, T: Operations> Locked<'a, T> {
         self.0.set_max_mtu(max);
     }
 
+    pub(crate) fn offer_xdp(&self, _yes: bool) {}
+
     pub(crate) fn detach(&self) {
         self.0.detach();
+    }
+}
+
+/// What the user is told when a request fails.
+#[derive(Default)]
+pub(crate) struct Why(pub(crate) String);
+
+impl Why {
+    pub(crate) fn say(&mut self, message: &'static CStr) {
+        self.0 = message.to_str().unwrap().to_owned();
     }
 }
 

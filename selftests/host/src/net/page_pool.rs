@@ -13,6 +13,7 @@ use super::{
         Poll,
         HEADER_LEN, //
     },
+    xdp::View, //
 };
 use kernel::{
     device::{
@@ -42,6 +43,8 @@ pub(crate) struct Pool<'bound> {
     link: Link,
     bus: Bus,
     capacity: u32,
+    /// Programs may look into the buffers.
+    for_programs: bool,
     _dev: PhantomData<&'bound device::Device<Bound>>,
 }
 
@@ -61,8 +64,30 @@ impl<'bound> Pool<'bound> {
             link: Link,
             bus: parent.bus().clone(),
             capacity,
+            for_programs: false,
             _dev: PhantomData,
         })
+    }
+
+    pub(crate) fn for_programs<T: Operations>(
+        dev: &Device<T>,
+        parent: &'bound device::Device<Bound>,
+        buffers: u32,
+        len: u32,
+    ) -> Result<Self> {
+        assert!(len <= Self::program_capacity());
+        Ok(Self {
+            for_programs: true,
+            ..Self::new(dev, parent, buffers, len)?
+        })
+    }
+
+    pub(crate) fn program_capacity() -> u32 {
+        CAPACITIES[0]
+    }
+
+    pub(super) fn is_for_programs(&self) -> bool {
+        self.for_programs
     }
 
     pub(crate) fn link(&mut self) -> &mut Link {
@@ -103,7 +128,18 @@ impl Buffer<'_> {
         self.loan.address()
     }
 
-    fn frame(&self, len: u32) -> Result<Vec<u8>> {
+    /// What a program has left is still as the device would find it.
+    pub(crate) fn give_again(&mut self) {}
+
+    /// Writes a frame to it.
+    pub(super) fn put(&mut self, frame: &[u8]) {
+        let written = self
+            .loan
+            .with_bytes(0, frame.len(), |bytes| bytes.copy_from_slice(frame));
+        written.expect("room for what the program has made of it");
+    }
+
+    pub(super) fn frame(&self, len: u32) -> Result<Vec<u8>> {
         let len = len as usize;
         if !(HEADER_LEN..=self.loan.size()).contains(&len) {
             return Err(EINVAL);
@@ -116,9 +152,9 @@ impl<'a, T: Operations> Poll<'a, T> {
     pub(crate) fn copy_received(
         &mut self,
         buffer: &mut Buffer<'_>,
-        len: u32,
+        view: View,
     ) -> Result<Incoming<'a>> {
-        let frame = buffer.frame(len)?;
+        let frame = buffer.frame(view.len())?;
         self.dev().allocate()?;
         Ok(Incoming::new(frame))
     }
@@ -127,10 +163,10 @@ impl<'a, T: Operations> Poll<'a, T> {
     pub(crate) fn take_received<'bound>(
         &mut self,
         buffer: Buffer<'bound>,
-        len: u32,
+        view: View,
     ) -> Result<Incoming<'a>, (Error, Buffer<'bound>)> {
         let frame = buffer
-            .frame(len)
+            .frame(view.len())
             .and_then(|frame| self.dev().allocate().map(|()| frame));
         match frame {
             Ok(frame) => Ok(Incoming::new(frame)),

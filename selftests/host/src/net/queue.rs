@@ -27,6 +27,8 @@ pub(crate) struct Queue {
     limited: bool,
     /// Another frame comes right after this one.
     more: bool,
+    /// The poll is to be scheduled.
+    kick: bool,
 }
 
 impl Queue {
@@ -37,6 +39,7 @@ impl Queue {
             limit: u32::MAX,
             limited: false,
             more: false,
+            kick: false,
         }
     }
 
@@ -46,6 +49,10 @@ impl Queue {
 
     pub(super) fn set_more(&mut self, more: bool) {
         self.more = more;
+    }
+
+    pub(super) fn take_kick(&mut self) -> bool {
+        std::mem::take(&mut self.kick)
     }
 
     pub(super) fn restart(&mut self) {
@@ -74,6 +81,11 @@ impl<'a> TxQueue<'a> {
 
     pub(crate) fn more(&self) -> bool {
         self.0.more
+    }
+
+    pub(crate) fn schedule_napi(&mut self) -> bool {
+        self.0.kick = true;
+        true
     }
 
     pub(crate) fn stop(&mut self) {

@@ -19,6 +19,11 @@ pub(crate) fn unexplained() -> usize {
     UNEXPLAINED.get()
 }
 
+/// A packet was given the time of its sending, or it is a frame that nobody wants to know it of.
+pub(super) fn note_stamp() {
+    STAMPS.set(STAMPS.get() + 1);
+}
+
 /// How many packets of this thread were given the time of their sending, since the last call.
 pub(crate) fn take_stamps() -> usize {
     STAMPS.take()
@@ -60,7 +65,7 @@ impl SkBuff {
     }
 
     pub(crate) fn tx_timestamp(&self) {
-        STAMPS.set(STAMPS.get() + 1);
+        note_stamp();
     }
 
     pub(crate) fn copy_and_csum_to(

@@ -11,7 +11,8 @@ use super::{
     Operations,
     Quiet,
     RxMode,
-    Timer, //
+    Timer,
+    Why, //
 };
 use crate::{
     ext::irq,
@@ -29,7 +30,11 @@ use crate::{
             Xmit, //
         },
         skbuff::SkBuff,
-        stats::Stats64, //
+        stats::Stats64,
+        xdp::{
+            self,
+            Frames, //
+        },
     },
 };
 use kernel::{
@@ -78,6 +83,13 @@ struct Outside {
     ticking: u32,
     /// The timer that has a failed restart tried again is pending.
     retry: bool,
+    /// The features that are wanted, whether or not they are possible now.
+    wanted: Features,
+    /// The program that looks at received frames.
+    program: Option<xdp::Function>,
+    /// The frames that it has redirected; there is room for so many more.
+    redirected: Vec<Vec<u8>>,
+    room_to_redirect: usize,
 }
 
 /// A net device whose driver is `T`.
@@ -102,8 +114,10 @@ impl<T: Operations> Device<T> {
                 // Or a random one.
                 mac: config.mac.unwrap_or([2, 0, 0, 0, 0, 9]),
                 features,
+                wanted: config.features,
                 mtu: 1500,
                 max_mtu: 0,
+                room_to_redirect: usize::MAX,
                 ..Outside::default()
             }),
         };
@@ -186,7 +200,26 @@ impl<T: Operations> Device<T> {
         let running = self.running()?;
         let mut tx = running.tx.lock();
         let Transmit { part, queue } = &mut *tx;
-        Some(f(part.as_mut()?, &mut TxQueue::new(queue)))
+        let result = f(part.as_mut()?, &mut TxQueue::new(queue));
+        if queue.take_kick() {
+            self.schedule_napi();
+        }
+        Some(result)
+    }
+
+    pub(crate) fn program(&self) -> Option<xdp::Function> {
+        self.outside.lock().unwrap().program
+    }
+
+    /// Takes a frame that is redirected, if there is room.
+    pub(crate) fn redirect(&self, frame: Vec<u8>) -> bool {
+        let mut outside = self.outside.lock().unwrap();
+        let Some(left) = outside.room_to_redirect.checked_sub(1) else {
+            return false;
+        };
+        outside.room_to_redirect = left;
+        outside.redirected.push(frame);
+        true
     }
 
     // What the kernel does.
@@ -383,9 +416,13 @@ impl<T: Operations> Device<T> {
             return None;
         };
         queue.set_more(more);
-        let mut queue = TxQueue::new(queue);
-        assert!(!queue.is_stopped(), "the queue is stopped");
-        Some(self.data.start_xmit(&running.up, part, &mut queue, skb))
+        let mut locked = TxQueue::new(queue);
+        assert!(!locked.is_stopped(), "the queue is stopped");
+        let answer = self.data.start_xmit(&running.up, part, &mut locked, skb);
+        if queue.take_kick() {
+            self.schedule_napi();
+        }
+        Some(answer)
     }
 
     /// Sets the byte queue limit.
@@ -444,8 +481,53 @@ impl<T: Operations> Device<T> {
     /// The poll of netpoll.
     pub(crate) fn netpoll(&self) {
         if let Some(running) = self.running() {
-            self.with_tx(|tx, queue| self.data.netpoll(&running.up, tx, queue));
+            xdp::with_interrupts_disabled(|| {
+                self.with_tx(|tx, queue| self.data.netpoll(&running.up, tx, queue))
+            });
         }
+    }
+
+    /// Attaches, replaces or takes away a program.
+    pub(crate) fn set_program(&self, program: Option<xdp::Function>) -> Result {
+        let set = |program| self.outside.lock().unwrap().program = program;
+        let prepare = |attached| {
+            self.control(|data, cx, up| data.set_xdp(cx, up, attached, &mut Why::default()))
+        };
+        match (self.program().is_some(), program.is_some()) {
+            (false, true) => {
+                prepare(true)?;
+                set(program);
+            }
+            (true, false) => {
+                set(None);
+                let _ = prepare(false);
+            }
+            _ => set(program),
+        }
+        let wanted = self.outside.lock().unwrap().wanted;
+        self.set_features(wanted)
+    }
+
+    /// Sends frames that another device's programs have for this one. Returns how many it has taken.
+    pub(crate) fn send_frames(&self, frames: &[Vec<u8>], more: bool) -> Result<usize> {
+        let running = self.running().ok_or(ENETDOWN)?;
+        let mut frames = Frames::new(frames);
+        self.with_tx(|tx, queue| {
+            self.data
+                .send_frames(&running.up, tx, queue, &mut frames, more);
+        })
+        .ok_or(ENETDOWN)?;
+        Ok(frames.taken())
+    }
+
+    /// The frames that a program has redirected, since the last call.
+    pub(crate) fn take_redirected(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.outside.lock().unwrap().redirected)
+    }
+
+    /// Lets so many frames more be redirected.
+    pub(crate) fn limit_redirects(&self, room: usize) {
+        self.outside.lock().unwrap().room_to_redirect = room;
     }
 
     pub(crate) fn set_rx_mode(&self, mode: &RxMode<'_>) -> Result {
@@ -456,6 +538,7 @@ impl<T: Operations> Device<T> {
     pub(crate) fn set_features(&self, features: Features) -> Result {
         let running = self.running();
         let up = running.as_ref().map(|running| &running.up);
+        self.outside.lock().unwrap().wanted = features;
         let features = self.data.fix_features(features);
         self.data.set_features(&mut Locked(self), up, features)?;
         self.outside.lock().unwrap().features = features;

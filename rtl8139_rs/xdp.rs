@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! XDP in the C+ mode: programs that look at received frames before the stack does, and frames that they
+//! send.
+//!
+//! A program is attached by `ip link set IF xdp ...`. A frame that it drops, sends or passes on to another
+//! device never becomes a packet. Other devices' programs can pass frames on to this one, too.
+//!
+//! The chip takes no VLAN tag off while a program is attached: the program sees it in the frame.
+//!
+//! Frames of programs are in the same transmit ring as those of the stack, under the same lock; there is no
+//! other. The chip is told of them once for each poll.
+
+#![forbid(unsafe_code)]
+
+use super::{
+    cplus_rx::{
+        self,
+        Lost,
+        Rx, //
+    },
+    cplus_tx::MIN_FRAME_LEN,
+    gate::Up,
+    nic::Nic,
+    path, //
+};
+use crate::net::{
+    driver::{
+        Locked,
+        Why, //
+    },
+    napi::Poll,
+    page_pool::Buffer,
+    queue::TxQueue,
+    xdp::{
+        Action,
+        Frame,
+        Frames,
+        Program,
+        View, //
+    },
+};
+use kernel::prelude::*;
+
+impl<'bound> Rx<'bound> {
+    /// Lets the program look at the frame of `len` bytes in the next descriptor's buffer, and does what it
+    /// wants. What is left of the frame is for the stack; if nothing is, the buffer is fit to receive again.
+    pub(super) fn judge<'a>(
+        &mut self,
+        nic: &Nic<'bound>,
+        up: &Up,
+        napi: &mut Poll<'a, Nic<'bound>>,
+        program: Program<'a>,
+        len: u32,
+    ) -> Result<View, Lost> {
+        let counters = &nic.counters;
+        let buffer = self
+            .buffers
+            .get_mut(usize::from(self.next))
+            .ok_or(Lost::Damaged)?;
+        let Ok((action, view)) = napi.run(program, &self.pool, buffer, len) else {
+            // Whoever makes a packet of it finds out what is wrong.
+            return Ok(View::whole(len));
+        };
+        if action == Action::Pass {
+            counters.xdp_pass.increment();
+            return Ok(view);
+        }
+        // All frames count that were received, also those that nobody sees.
+        nic.received.add(napi, 1, len);
+
+        let counter = match action {
+            Action::Pass | Action::Drop => &counters.xdp_drop,
+            Action::Abort => &counters.xdp_aborted,
+            Action::Transmit | Action::Redirect => {
+                let Ok(fresh) = self.pool.take(napi) else {
+                    buffer.give_again();
+                    return Err(Lost::NoMemory);
+                };
+                let full = core::mem::replace(buffer, fresh);
+                if action == Action::Redirect {
+                    self.redirect(nic, napi, program, full, view);
+                } else {
+                    self.send_again(nic, up, napi, program, full, view);
+                }
+                return Err(Lost::Taken);
+            }
+        };
+        counter.increment();
+        buffer.give_again();
+        Err(Lost::Taken)
+    }
+
+    fn redirect<'a>(
+        &mut self,
+        nic: &Nic<'bound>,
+        napi: &mut Poll<'a, Nic<'bound>>,
+        program: Program<'a>,
+        full: Buffer<'bound>,
+        view: View,
+    ) {
+        let counter = match napi.redirect(program, &self.pool, full, view) {
+            Ok(()) => &nic.counters.xdp_redirect,
+            Err(_) => &nic.counters.xdp_redirect_errors,
+        };
+        counter.increment();
+    }
+
+    fn send_again<'a>(
+        &mut self,
+        nic: &Nic<'bound>,
+        up: &Up,
+        napi: &mut Poll<'a, Nic<'bound>>,
+        program: Program<'a>,
+        full: Buffer<'bound>,
+        view: View,
+    ) {
+        let dev = nic.pdev().as_ref();
+        let frame = Frame::from_received(dev, &self.pool, full, view, MIN_FRAME_LEN).ok();
+        let sent = frame.is_some_and(|frame| {
+            napi.lock_tx(|tx, queue| {
+                path::make_room(nic, up, tx, queue)
+                    && path::send_frame(nic, tx, queue, frame).is_ok()
+            })
+            .unwrap_or(false)
+        });
+        if sent {
+            nic.counters.xdp_tx.increment();
+            self.sent = true;
+        } else {
+            nic.counters.xdp_tx_errors.increment();
+            napi.report_not_sent(program);
+        }
+    }
+}
+
+impl<'bound> Nic<'bound> {
+    /// Gets buffers for programs, or ones that are not. See [`Operations::set_xdp`].
+    ///
+    /// # Errors
+    ///
+    /// - `EOPNOTSUPP`: in the classic mode there is no place for programs.
+    /// - `EINVAL`: the MTU is too large.
+    /// - `ENOMEM`, and what [`Locked::replace`] fails with.
+    ///
+    /// [`Operations::set_xdp`]: crate::net::driver::Operations::set_xdp
+    pub(crate) fn prepare_for_programs(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        attached: bool,
+        why: &mut Why,
+    ) -> Result {
+        let mtu = cx.dev().mtu();
+        if attached && self.settings.is_classic() {
+            why.say(c"no native XDP without descriptor rings (private flag classic-rings)");
+            return Err(EOPNOTSUPP);
+        }
+        if attached && !cplus_rx::has_room_for_programs(mtu) {
+            why.say(c"the MTU is too large for XDP: a frame must be in one page");
+            return Err(EINVAL);
+        }
+        self.settings.set_programs(attached);
+        if up.is_none() {
+            return Ok(());
+        }
+        let result = self.replace_rings(cx, mtu);
+        if result.is_err() {
+            self.settings.set_programs(false);
+        }
+        result
+    }
+
+    /// Sends frames that programs of other devices have passed on to this one. See
+    /// [`Operations::send_frames`](crate::net::driver::Operations::send_frames).
+    pub(crate) fn send_frames_of_others(
+        &self,
+        up: &Up,
+        tx: &mut path::Tx<'bound>,
+        queue: &mut TxQueue<'_>,
+        frames: &mut Frames<'_>,
+        more: bool,
+    ) {
+        let dev = self.pdev().as_ref();
+        while path::make_room(self, up, tx, queue) {
+            let Some(frame) = frames.take(dev, MIN_FRAME_LEN) else {
+                break;
+            };
+            let count = match path::send_frame(self, tx, queue, frame) {
+                Ok(()) => &self.counters.xdp_xmit,
+                Err(_) => &self.counters.xdp_xmit_errors,
+            };
+            count.increment();
+        }
+        if !more {
+            path::flush(self, up, tx, queue);
+        }
+    }
+}
