@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Just enough of the two BPF instruction sets to write socket filters for the tests."""
+"""Just enough of the two BPF instruction sets to write socket filters and other programs for the tests."""
 
 import ctypes
 import os
@@ -84,13 +84,25 @@ MOV_IMM, LOAD_WORD, EXIT, JUMP_EQUAL = 0xB7, 0x61, 0x95, 0x15
 SKB_LEN, SKB_CB = 0, 48
 
 
-def load(code):
-    """Loads a socket filter with the bpf() system call; returns its descriptor."""
+SOCKET_FILTER, XDP = 1, 6
+PROG_LOAD = 5
+
+
+def call(command, attributes):
+    """The bpf() system call; returns a descriptor, or 0."""
+    buffer = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
+    if os.uname().machine != "x86_64":
+        raise NotImplementedError("the number of bpf() is known for x86-64 only")
+    return packet.call("syscall", 321, command, buffer, 128)
+
+
+def load(code, kind=SOCKET_FILTER):
+    """Loads a program, a socket filter if nothing else is said; returns its descriptor."""
     instructions = ctypes.create_string_buffer(b"".join(code))
     licence = ctypes.create_string_buffer(b"GPL")
     attributes = struct.pack(
         "=IIQQIIQII",
-        1,
+        kind,
         len(code),
         ctypes.addressof(instructions),
         ctypes.addressof(licence),
@@ -100,10 +112,7 @@ def load(code):
         0,
         0,
     )
-    buffer = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
-    if os.uname().machine != "x86_64":
-        raise NotImplementedError("the number of bpf() is known for x86-64 only")
-    return packet.call("syscall", 321, 5, buffer, 128)
+    return call(PROG_LOAD, attributes)
 
 
 def attach_program(sock, fd):
