@@ -465,6 +465,12 @@ impl Frames<'_> {
         self.taken
     }
 
+    /// How many there are that were not taken yet.
+    #[inline]
+    pub(crate) fn remaining(&self) -> usize {
+        self.number.saturating_sub(self.taken)
+    }
+
     /// Takes the next one, and lends it to `dev`, with zeros up to `pad_to` bytes if it is shorter.
     ///
     /// `None` if there is none, or none that can be sent: then those after it are not taken either.
@@ -505,7 +511,7 @@ impl Frames<'_> {
 
 impl TxQueue<'_> {
     /// Whether a [`Frame`] may be dropped here: interrupts are enabled, as they are but in netpoll.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn may_drop_frames(&self) -> bool {
         // SAFETY: It only reads a flag of the CPU.
         !unsafe { bindings::irqs_disabled() }

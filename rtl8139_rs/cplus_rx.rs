@@ -253,28 +253,12 @@ impl<'bound> Rx<'bound> {
             FCS_LEN
         };
         let len = status.len().saturating_sub(fcs);
-        let view = match terms.program {
+        let packet = match terms.program {
             Some(program) if !status.is_bad() => self.judge(nic, terms.up, napi, program, len)?,
-            _ => View::whole(len),
-        };
-
-        let buffer = self
-            .buffers
-            .get_mut(usize::from(self.next))
-            .ok_or(Lost::Damaged)?;
-        let packet = if view.len() <= nic.settings.copybreak() && !view.has_meta() {
-            napi.copy_received(buffer, view)
-        } else {
-            match self.pool.take(napi) {
-                Ok(fresh) => {
-                    let full = core::mem::replace(buffer, fresh);
-                    napi.take_received(full, view).map_err(|(error, _)| error)
-                }
-                Err(error) => Err(error),
-            }
+            _ => self.packet_of(nic, napi, View::whole(len)),
         };
         match packet {
-            Ok(packet) => Ok((packet, view.len())),
+            Ok(packet) => Ok((packet, len)),
             // No frame has such a length.
             Err(error) if error == EINVAL => {
                 if !status.is_bad() {
@@ -285,6 +269,24 @@ impl<'bound> Rx<'bound> {
             }
             Err(_) => Err(Lost::NoMemory),
         }
+    }
+
+    /// Makes a packet of what is in the buffer of the next descriptor. Inlined where there is no program, so
+    /// that the place of the frame is known.
+    #[inline(always)]
+    pub(super) fn packet_of<'a>(
+        &mut self,
+        nic: &Nic<'bound>,
+        napi: &mut Poll<'a, Nic<'bound>>,
+        view: View,
+    ) -> Result<Incoming<'a>> {
+        let buffer = self.buffers.get_mut(usize::from(self.next)).ok_or(EINVAL)?;
+        if view.len() <= nic.settings.copybreak() && !view.has_meta() {
+            return napi.copy_received(buffer, view);
+        }
+        let fresh = self.pool.take(napi)?;
+        let full = core::mem::replace(buffer, fresh);
+        napi.take_received(full, view).map_err(|(error, _)| error)
     }
 }
 

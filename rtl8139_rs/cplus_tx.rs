@@ -77,16 +77,15 @@ struct Place<'bound> {
     mine: Option<Mine>,
     /// The piece that the chip reads, while it is the chip's.
     piece: Option<Mapping<'bound>>,
-    /// What is sent, beside its last piece.
-    cargo: Option<Cargo<'bound>>,
+    /// The packet, beside its last piece.
+    packet: Option<Packet>,
 }
 
-/// What is on its way.
-enum Cargo<'bound> {
-    /// A packet, and its length in bytes, as it was counted.
-    Packet(SkBuff, u32),
-    /// A frame of a program, of which the byte queue limit does not know.
-    Frame(Frame<'bound>),
+/// A packet on its way.
+struct Packet {
+    skb: SkBuff,
+    /// Its length in bytes, as it was counted.
+    len: u32,
 }
 
 /// The transmit ring.
@@ -94,8 +93,13 @@ pub(crate) struct Tx<'bound> {
     dev: &'bound Device<Bound>,
     table: Table,
     places: KVec<Place<'bound>>,
+    frames: Frames<'bound>,
     ring: TxRing,
 }
+
+/// The frames of programs, each beside its descriptor, where there is no packet. The byte queue limit does not
+/// know of them.
+type Frames<'bound> = KVec<Option<Frame<'bound>>>;
 
 impl<'bound> Tx<'bound> {
     /// Allocates a ring.
@@ -103,13 +107,16 @@ impl<'bound> Tx<'bound> {
         let dev = nic.pdev().as_ref();
         let (_, len) = nic.settings.ring_lens();
         let mut places = KVec::with_capacity(len.into(), GFP_KERNEL)?;
+        let mut frames = KVec::with_capacity(len.into(), GFP_KERNEL)?;
         for _ in 0..len {
             places.push(Place::default(), GFP_KERNEL)?;
+            frames.push(None, GFP_KERNEL)?;
         }
         Ok(Self {
             dev,
             table: Table::new(dev, len)?,
             places,
+            frames,
             ring: TxRing::new(len, MOST_PIECES),
         })
     }
@@ -147,14 +154,15 @@ impl<'bound> Tx<'bound> {
         for place in &mut self.places {
             place.piece = None;
         }
+        for frame in &mut self.frames {
+            if frame.take().is_some() {
+                nic.counters.tx_lost.increment();
+            }
+        }
         for place in &mut self.places {
-            let Some(cargo) = place.cargo.take() else {
-                continue;
-            };
-            nic.counters.tx_lost.increment();
-            match cargo {
-                Cargo::Packet(skb, _) => skb.drop_reason(DropReason::DevReady),
-                Cargo::Frame(frame) => drop(frame),
+            if let Some(packet) = place.packet.take() {
+                nic.counters.tx_lost.increment();
+                packet.skb.drop_reason(DropReason::DevReady);
             }
         }
     }
@@ -194,13 +202,14 @@ impl<'bound> Tx<'bound> {
             return Err(frame);
         }
         let address = frame.address();
-        let Some(place) = self.place_mut(0) else {
+        let at = usize::from(self.ring.at(0));
+        let (Some(place), Some(slot)) = (self.places.get_mut(at), self.frames.get_mut(at)) else {
             return Err(frame);
         };
         let Some(mine) = place.mine.take() else {
             return Err(frame);
         };
-        place.cargo = Some(Cargo::Frame(frame));
+        *slot = Some(frame);
         self.table.give(
             mine,
             Contents {
@@ -233,7 +242,7 @@ impl<'bound> Tx<'bound> {
     }
 
     /// Tells the chip of what it was given, unless there is `more` to come, and collects what was sent.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flush(
         &mut self,
         nic: &Nic<'bound>,
@@ -245,6 +254,7 @@ impl<'bound> Tx<'bound> {
             nic,
             up,
             places: &mut self.places,
+            frames: &mut self.frames,
             table: &mut self.table,
             queue,
         };
@@ -286,7 +296,7 @@ impl<'bound> Tx<'bound> {
         // The chip may send as soon as it has the first piece, which it gets last.
         skb.tx_timestamp();
         if let Some(place) = self.place_mut(pieces.wrapping_sub(1)) {
-            place.cargo = Some(Cargo::Packet(skb, len));
+            place.packet = Some(Packet { skb, len });
         }
         for piece in (0..pieces).rev() {
             let Some(place) = self.places.get_mut(usize::from(self.ring.at(piece))) else {
@@ -355,6 +365,7 @@ impl<'bound> Tx<'bound> {
             nic,
             up,
             places: &mut self.places,
+            frames: &mut self.frames,
             table: &mut self.table,
             queue,
         };
@@ -362,34 +373,46 @@ impl<'bound> Tx<'bound> {
     }
 
     fn take_done(&mut self, nic: &Nic<'_>) -> Option<u32> {
-        take_done(nic, &mut self.table, &mut self.places, &mut self.ring)
+        let (table, places, frames) = (&mut self.table, &mut self.places, &mut self.frames);
+        take_done(nic, table, places, frames, &mut self.ring, || true)
     }
 }
 
-/// Takes back the next descriptor that the chip is done with; see [`Port::take_done`].
+/// Takes back the next descriptor that the chip is done with, but no frame of a program if it must not be
+/// dropped here; see [`Port::take_done`].
 #[inline]
 fn take_done(
     nic: &Nic<'_>,
     table: &mut Table,
     places: &mut [Place<'_>],
+    frames: &mut [Option<Frame<'_>>],
     ring: &mut TxRing,
+    may_drop_frames: impl FnOnce() -> bool,
 ) -> Option<u32> {
     let (mine, status) = table.take(ring.tail())?;
     let place = places.get_mut(usize::from(ring.tail()))?;
+    let packet = place.packet.take();
+    if packet.is_none() {
+        let frame = frames.get_mut(usize::from(ring.tail()))?;
+        if frame.is_some() {
+            if !may_drop_frames() {
+                // It is taken back another time.
+                let _ = mine;
+                return None;
+            }
+            *frame = None;
+            nic.account_status(TxStatus::new(status));
+        }
+    }
     place.mine = Some(mine);
     place.piece = None;
     ring.pop();
-    let Some(cargo) = place.cargo.take() else {
+    let Some(Packet { skb, len }) = packet else {
         return Some(0);
     };
+    skb.consume();
     nic.account_status(TxStatus::new(status));
-    Some(match cargo {
-        Cargo::Packet(skb, len) => {
-            skb.consume();
-            len
-        }
-        Cargo::Frame(_) => 0,
-    })
+    Some(len)
 }
 
 /// What the chip is to compute of a frame; the rest is computed here. Why it is dropped, if that
@@ -454,6 +477,7 @@ struct ChipPort<'a, 'q, 'bound> {
     nic: &'a Nic<'bound>,
     up: &'a Up,
     places: &'a mut [Place<'bound>],
+    frames: &'a mut [Option<Frame<'bound>>],
     table: &'a mut Table,
     queue: &'a mut TxQueue<'q>,
 }
@@ -471,14 +495,16 @@ impl Port for ChipPort<'_, '_, '_> {
 
     #[inline]
     fn take_done(&mut self, ring: &mut TxRing) -> Option<u32> {
-        let place = self.places.get(usize::from(ring.tail()))?;
-        if matches!(place.cargo, Some(Cargo::Frame(_))) && !self.queue.may_drop_frames() {
-            // What comes after it has to wait, too, but not for long.
-            self.up.note(intr_mask::TX_EVENTS);
-            self.queue.schedule_napi();
-            return None;
-        }
-        take_done(self.nic, self.table, self.places, ring)
+        let (up, queue) = (self.up, &mut *self.queue);
+        take_done(self.nic, self.table, self.places, self.frames, ring, || {
+            let may = queue.may_drop_frames();
+            if !may {
+                // What comes after it has to wait, too, but not for long.
+                up.note(intr_mask::TX_EVENTS);
+                queue.schedule_napi();
+            }
+            may
+        })
     }
 
     fn arm(&mut self, armed: bool) {

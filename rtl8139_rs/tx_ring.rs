@@ -142,6 +142,7 @@ pub(crate) trait Port {
 }
 
 /// Settles what `ndo_start_xmit` has done; `more` if it is called again at once.
+#[inline(always)]
 pub(crate) fn flush<P: Port>(ring: &mut TxRing, port: &mut P, more: bool) {
     let short = ring.is_short();
     if short {

@@ -29,7 +29,10 @@ use crate::net::{
         Locked,
         Why, //
     },
-    napi::Poll,
+    napi::{
+        Incoming,
+        Poll, //
+    },
     page_pool::Buffer,
     queue::TxQueue,
     xdp::{
@@ -44,7 +47,8 @@ use kernel::prelude::*;
 
 impl<'bound> Rx<'bound> {
     /// Lets the program look at the frame of `len` bytes in the next descriptor's buffer, and does what it
-    /// wants. What is left of the frame is for the stack; if nothing is, the buffer is fit to receive again.
+    /// wants. Makes a packet of what it lets through. The buffer in the ring is fit to receive again.
+    #[inline(never)]
     pub(super) fn judge<'a>(
         &mut self,
         nic: &Nic<'bound>,
@@ -52,19 +56,23 @@ impl<'bound> Rx<'bound> {
         napi: &mut Poll<'a, Nic<'bound>>,
         program: Program<'a>,
         len: u32,
-    ) -> Result<View, Lost> {
+    ) -> Result<Result<Incoming<'a>>, Lost> {
         let counters = &nic.counters;
         let buffer = self
             .buffers
             .get_mut(usize::from(self.next))
             .ok_or(Lost::Damaged)?;
         let Ok((action, view)) = napi.run(program, &self.pool, buffer, len) else {
-            // Whoever makes a packet of it finds out what is wrong.
-            return Ok(View::whole(len));
+            // No frame has such a length.
+            return Ok(Err(EINVAL));
         };
         if action == Action::Pass {
             counters.xdp_pass.increment();
-            return Ok(view);
+            let packet = self.packet_of(nic, napi, view);
+            if packet.is_err() {
+                self.give_again();
+            }
+            return Ok(packet);
         }
         // All frames count that were received, also those that nobody sees.
         nic.received.add(napi, 1, len);
@@ -89,6 +97,13 @@ impl<'bound> Rx<'bound> {
         counter.increment();
         buffer.give_again();
         Err(Lost::Taken)
+    }
+
+    /// The chip may write to the buffer of the next descriptor again.
+    fn give_again(&mut self) {
+        if let Some(buffer) = self.buffers.get_mut(usize::from(self.next)) {
+            buffer.give_again();
+        }
     }
 
     fn redirect<'a>(
@@ -191,6 +206,11 @@ impl<'bound> Nic<'bound> {
                 Err(_) => &self.counters.xdp_xmit_errors,
             };
             count.increment();
+        }
+        // CAST: A machine word has 64 bits at most.
+        let left = frames.remaining() as u64;
+        if left > 0 {
+            self.counters.xdp_xmit_errors.add(left);
         }
         if !more {
             path::flush(self, up, tx, queue);

@@ -52,6 +52,8 @@ FALLIBLE = {site.function: site for site in (
     Site("dma_map_page_attrs", -1, "0"), Site("__skb_pad", -12, "0"), Site("skb_checksum_help", error="0"),
     # Where the interface goes up, or its rings change, it is ENOMEM.
     Site("page_pool_create"), _pointer("page_pool_alloc_pages", "0"),
+    # Where a program is attached. What it redirects and cannot go there is counted.
+    Site("__xdp_rxq_info_reg"), Site("xdp_rxq_info_reg_mem_model"), Site("xdp_do_redirect", error="0"),
     Site("___pskb_trim", -12, "0"),
     _pointer("__pskb_pull_tail", "0"), Site("skb_copy_bits", -14, "0"),
     Site("__skb_flow_dissect", 0, "0"),
@@ -94,6 +96,7 @@ INFALLIBLE = {
         r"get_random_bytes", r"_RNvX\w+9Monotonic\w+9ktime_get", r"from_kuid_munged"),
     "prints": (
         r"_printk", r"_dev_printk", r"netdev_(err|warn|notice|info)", r"skb_dump",
+        r"bpf_warn_invalid_xdp_action", r"xdp_warn", r"__SCT__tp_func_xdp_exception",
         r"_RNv\w+_6kernel5print11call_printk",
         # An overflow is noted in the file, which then gets more room.
         r"seq_printf"),
@@ -101,7 +104,7 @@ INFALLIBLE = {
         r"_RNvX\w+(7Display|5Debug|8LowerHex|8UpperHex)3fmt", r"_RNv\w+4core3fmt\w+"),
     "is called by what the compiler, a sanitizer or the kernel's checks add": (
         r"__asan_\w+", r"__kasan_\w+", r"__ubsan_\w+", r"__x86_return_thunk",
-        r"__SCT__might_resched", r"__might_(sleep|resched)", r"__cant_(sleep|migrate)",
+        r"__SCT__might_resched", r"__SCT__WARN_trap", r"__might_(sleep|resched)", r"__cant_(sleep|migrate)",
         r"__check_object_size", r"refcount_warn_saturate", r"debug_smp_processor_id",
         r"__this_cpu_preempt_check", r"debug_dma_mapping_error",
         r"mem(cmp|cpy|move|set)", r"bcmp"),
@@ -126,7 +129,7 @@ INFALLIBLE = {
         r"pci_(clear_master|disable_device|free_irq_vectors|iounmap|release_region|unregister_driver)",
         r"free_(irq|netdev)", r"dma_free_attrs", r"remove_proc_entry", r"timer_delete_sync",
         r"__netif_napi_del_locked", r"dev_[mu]c_del", r"__dev_remove_pack", r"dma_unmap_page_attrs",
-        r"page_pool_(destroy|put_unrefed_netmem)"),
+        r"page_pool_(destroy|put_unrefed_netmem)", r"bpf_prog_put", r"xdp_rxq_info_unreg", r"xdp_return_frame"),
     "gives memory to the device, or takes it back": (r"__dma_sync_single_for_(cpu|device)",),
     "gives a packet, a socket or a route back": (
         r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",
@@ -138,12 +141,13 @@ INFALLIBLE = {
         r"netif_napi_(add_weight|set_irq)_locked", r"napi_(en|dis)able_locked", r"netif_queue_set_napi",
         r"netif_tx_wake_queue", r"netif_schedule_queue", r"netdev_(work_sched|core_stats_inc)",
         r"dql_(completed|reset)", r"timer_init_key", r"mod_timer", r"dev_addr_mod",
-        r"netdev_update_features", r"netif_set_tso_max_size", r"page_pool_(en|dis)able_direct_recycling",
+        r"netdev_update_features", r"xdp_set_features_flag_locked", r"netif_set_tso_max_size", r"page_pool_(en|dis)able_direct_recycling",
         r"eth_commit_mac_addr_change", r"dev_add_pack", r"sock_init_data", r"sk_error_report",
         r"__sock_(recv_cmsgs|tx_timestamp)"),
     "asks the stack to do something later, or tells whether that is asked for already": (
         r"__napi_schedule(_irqoff)?", r"napi_(schedule_prep|complete_done)"),
-    "hands a packet on, which is then the stack's to count": (r"gro_receive_skb",),
+    "hands a packet on, which is then the stack's to count": (r"gro_receive_skb", r"xdp_do_flush"),
+    "runs a program, whose answer is an action (xdp.py)": (r"bpf_dispatcher_xdp_func", r"xdp_master_redirect"),
     "works on a packet that has room for it": (
         r"skb_(put|push|pull)", r"skb_copy_and_csum_dev"),
     "takes the time of a packet, which goes on without if there is no memory (faults.py)": (

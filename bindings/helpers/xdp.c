@@ -76,10 +76,14 @@ void rnet_helper_page_pool_give_again(const struct page_pool *pool, const struct
 struct xdp_frame *rnet_helper_xdp_to_frame(struct xdp_rxq_info *rxq, struct page_pool *pool,
 					   struct page *page, const struct rnet_xdp_view *view)
 {
+	struct xdp_frame *frame = page_address(page);
 	struct xdp_buff xdp;
 
 	rnet_xdp_buff(&xdp, rxq, page, pool->p.order, view);
-	return xdp_convert_buff_to_frame(&xdp);
+	if (xdp_update_frame_from_buff(&xdp, frame))
+		return NULL;
+	frame->mem_type = MEM_TYPE_PAGE_POOL;
+	return frame;
 }
 
 unsigned int rnet_helper_xdp_frame_len(const struct xdp_frame *frame)
@@ -109,7 +113,8 @@ bool rnet_helper_xdp_frame_pad(struct xdp_frame *frame, unsigned int len)
 
 dma_addr_t rnet_helper_xdp_frame_map(struct device *dev, const struct xdp_frame *frame)
 {
-	return dma_map_single(dev, frame->data, frame->len, DMA_TO_DEVICE);
+	return dma_map_page(dev, virt_to_page(frame->data), offset_in_page(frame->data), frame->len,
+			    DMA_TO_DEVICE);
 }
 
 /* Where the device finds a frame in a page that its own pool has mapped both ways. */

@@ -11,18 +11,22 @@ names those that were not reached."""
 
 import contextlib
 import ctypes
+import os
+import socket
 import struct
 import sys
 
 import cases
 import failing
 from failing import OTHER_MAC, OTHER_MTU, USUAL_MTU, FailingWire, Requests, ready, works_again
-from frames import Tap, frame
+from frames import ETH_P_TEST, Tap, frame
 from nic import OURS, lib, wait_for
+from xdp_program import PASS, answer, attach, attached, redirect, reflect
 
 sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
 import fail_call
+from call_sites import Pointer
 
 ETHTOOL_GSET, ETHTOOL_SSET = 1, 2
 SOL_PACKET, PACKET_VNET_HDR, ETH_P_IP = 263, 15, 0x0800
@@ -36,6 +40,10 @@ UNREACHED = [
      "only netpoll's poll tries a lock, and no case here sends by netpoll"),
     (r".*features_check\+\w+, __pskb_pull_tail",
      "only for a frame whose tags are not in its first piece, and no program makes one"),
+]
+POINTERS = [
+    Pointer(r".*TxQueue>::may_drop_frames|rnet_helper_irqs_disabled", 1, "pv_ops.irq.save_fl", "",
+            "reads a flag of the CPU; not a call any more when the kernel runs"),
 ]
 
 
@@ -88,6 +96,12 @@ def receiving(wire):
             def receive(data=data):
                 accounted(lambda: out.send(data), heard, lambda: wire.dut.counters()["rx_dropped"])
             lib.diag(f"receive {size}: " + wire.calls.each(receive))
+
+
+def receiving_what_a_program_lets_through(wire):
+    """The same after a program has seen the frame."""
+    with attached(wire.dut, answer(PASS)):
+        receiving(wire)
 
 
 def accounted(send, heard, drops, count=3):
@@ -148,9 +162,44 @@ def restored(wire, requests):
     requests.set_mtu(USUAL_MTU)
 
 
+def attaching(wire):
+    """A program is attached, or it is not."""
+    ready(wire)
+    links = []
+
+    def detach():
+        while links:
+            os.close(links.pop())
+
+    with failing.short_rings(wire):
+        lib.diag("attach: " + wire.calls.each(lambda: links.append(attach(wire.dut, answer(PASS))), detach,
+                                              NO_BUFFERS, least=3))
+    works_again(wire)
+
+
+def sending_by_programs(wire):
+    """A frame that a program sends back arrives, or is counted."""
+    ready(wire)
+    works_again(wire)
+
+    def lost():
+        counts = wire.dut.ethtool_stats()
+        return sum(counts[name] for name in ("rx_dropped", "rx_xdp_tx_errors", "rx_xdp_redirect_errors",
+                                             "tx_xdp_xmit_errors"))
+
+    again = redirect(socket.if_nametoindex(wire.dut.name))
+    for what, code in (("send back", reflect(ETH_P_TEST)), ("redirect", reflect(ETH_P_TEST, again))):
+        with attached(wire.dut, code), Tap(wire.peer) as tap:
+            data = frame(wire.dut.mac, wire.peer.mac, 300, 5)
+            lib.diag(f"{what}: " + wire.calls.each(
+                # pylint: disable=cell-var-from-loop
+                lambda: accounted(lambda: tap.send(data), tap, lost)))
+    works_again(wire)
+
+
 def each_call_was_reached(wire):
     """All that the driver imports and that can fail; or a reason why not."""
-    wire.calls.account(UNREACHED)
+    wire.calls.account(UNREACHED, POINTERS)
 
 
 class Wire(FailingWire):
@@ -161,6 +210,6 @@ class Wire(FailingWire):
 
 
 if __name__ == "__main__":
-    cases.main(loading, probing, opening, receiving, sending, sending_what_others_keep, settings,
-               *map(failing.in_classic_mode, (opening, receiving, sending, settings)),
+    cases.main(loading, probing, opening, receiving, sending, sending_what_others_keep, settings, attaching,
+               receiving_what_a_program_lets_through, sending_by_programs, *map(failing.in_classic_mode, (opening, receiving, sending, settings)),
                each_call_was_reached, wire=Wire)

@@ -67,12 +67,17 @@ def loaded(code):
         os.close(program)
 
 
-@contextlib.contextmanager
-def attached(port, code):
-    """The program is the card's own (native) as long as the block runs; yields the link."""
+def attach(port, code):
+    """The program is the card's own (native) until the link is closed that is returned."""
     with loaded(code) as program:
         index = socket.if_nametoindex(port.name)
-        link = bpf.call(LINK_CREATE, struct.pack("=IIII", program, index, ATTACH_XDP, NATIVE))
+        return bpf.call(LINK_CREATE, struct.pack("=IIII", program, index, ATTACH_XDP, NATIVE))
+
+
+@contextlib.contextmanager
+def attached(port, code):
+    """The same as long as the block runs; yields the link."""
+    link = attach(port, code)
     try:
         yield link
     finally:

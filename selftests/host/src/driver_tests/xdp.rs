@@ -336,6 +336,9 @@ fn no_more_frames_are_taken_than_there_is_room_for() {
     hardware.bus().limit_mappings(None);
     assert_eq!(machine.dev.send_frames(&frames, false), Ok(ROOM - 3));
     assert_eq!(machine.dev.send_frames(&frames, false), Ok(0));
+    let counters = &machine.dev.private().counters;
+    assert_eq!(counters.xdp_xmit.get() as usize, ROOM);
+    assert_eq!(counters.xdp_xmit_errors.get() as usize, 3 * 64 - ROOM);
     machine.settle();
     assert_eq!(take_wire(&hardware).len(), ROOM);
     assert_eq!(machine.dev.send_frames(&frames[..1], false), Ok(1));

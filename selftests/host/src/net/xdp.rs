@@ -185,6 +185,10 @@ impl<'a> Frames<'a> {
         self.taken
     }
 
+    pub(crate) fn remaining(&self) -> usize {
+        self.frames.len() - self.taken
+    }
+
     pub(crate) fn take<'bound>(
         &mut self,
         dev: &'bound device::Device<Bound>,
