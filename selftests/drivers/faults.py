@@ -12,6 +12,7 @@ these are, the driver's code says; the last case names those that have not faile
 import contextlib
 import ctypes
 import errno
+import os
 import socket
 import struct
 import sys
@@ -22,6 +23,7 @@ from failing import IFF_ALLMULTI, IFF_PROMISC, IFF_UP, OTHER_MAC, OTHER_MTU, USU
 from failing import OWNERS, FailingWire, Requests, ready, works_again
 from frames import Tap, frame
 from nic import DUT4, OURS, ip, lib
+from xdp_program import PASS, answer, attach
 
 sys.path.insert(0, lib.HERE)
 # pylint: disable=wrong-import-position
@@ -89,6 +91,22 @@ def settings(wire):
         wire.faults.each(what, lambda flag=flag: requests.flag(flag, True), ("ENOMEM",),
                          lambda flag=flag: requests.flag(flag, False),
                          lambda flag=flag: requests.has(flag), least=0)
+    works_again(wire)
+
+
+def attaching(wire):
+    """A program is attached while the interface is up, for which it gets other buffers; or it is not, and the
+    interface goes on as before."""
+    ready(wire)
+    links = []
+
+    def detach():
+        while links:
+            os.close(links.pop())
+
+    with failing.short_rings(wire):
+        wire.faults.each("attach", lambda: links.append(attach(wire.dut, answer(PASS))), ("ENOMEM",), detach,
+                         lambda: links)
     works_again(wire)
 
 
@@ -182,6 +200,6 @@ class FaultyWire(FailingWire):
 
 
 if __name__ == "__main__":
-    cases.main(probing, opening, settings, asking, sending, listening, closing,
+    cases.main(probing, opening, settings, attaching, asking, sending, listening, closing,
                *map(failing.in_classic_mode, (opening, settings, sending, closing)), loading,
                each_place_has_failed, wire=FaultyWire)
