@@ -112,6 +112,7 @@ impl<'bound> Pool<'bound> {
     }
 
     /// How long a frame may be that a program looks into, in bytes: it is in one page.
+    #[inline]
     pub(crate) fn program_capacity() -> u32 {
         capacity(0)
     }

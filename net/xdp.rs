@@ -155,6 +155,7 @@ impl Slot {
     ///
     /// `program` must be null, or a valid program of which a count is handed over. The instance lock must
     /// be held.
+    #[inline]
     unsafe fn replace(&self, program: *mut bindings::bpf_prog) {
         // ORDERING: Full. Who sees the pointer sees the program; the acquire in `program` pairs with it.
         let old = self.0.xchg(program, Full);
@@ -229,6 +230,7 @@ impl RxQueue {
 }
 
 impl Drop for RxQueue {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant it is registered. Frames that were redirected do not refer to it.
         unsafe { bindings::xdp_rxq_info_unreg(self.as_raw()) };
@@ -370,6 +372,7 @@ impl<'bound> Frame<'bound> {
     /// Makes a frame to send of one that was received, with zeros up to `pad_to` bytes if it is shorter.
     ///
     /// Gives the buffer back if what the program has left is not a frame that could be sent.
+    #[inline]
     pub(crate) fn from_received(
         dev: &'bound device::Device<Bound>,
         pool: &Pool<'bound>,
@@ -420,6 +423,7 @@ impl<'bound> Frame<'bound> {
 }
 
 impl Drop for Frame<'_> {
+    #[inline]
     fn drop(&mut self) {
         // The device cannot read it any more before it is another's.
         self.mapping = None;
@@ -474,6 +478,7 @@ impl Frames<'_> {
     /// Takes the next one, and lends it to `dev`, with zeros up to `pad_to` bytes if it is shorter.
     ///
     /// `None` if there is none, or none that can be sent: then those after it are not taken either.
+    #[inline]
     pub(crate) fn take<'bound>(
         &mut self,
         dev: &'bound device::Device<Bound>,
@@ -511,7 +516,7 @@ impl Frames<'_> {
 
 impl TxQueue<'_> {
     /// Whether a [`Frame`] may be dropped here: interrupts are enabled, as they are but in netpoll.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn may_drop_frames(&self) -> bool {
         // SAFETY: It only reads a flag of the CPU.
         !unsafe { bindings::irqs_disabled() }

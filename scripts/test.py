@@ -222,7 +222,7 @@ def ruinous_last(tests):
 
 def vm_group(account, kernel, group, tests):
     """All tests of one group: in one boot, or in more when the kernel dies under one."""
-    (machine, cpus, nics, trace, icount, qtest, remaps, sleeps), leak_scan = group
+    (machine, cpus, nics, trace, icount, qtest, remaps, sleeps, memory, append), leak_scan = group
     options = ["--machine", machine, "--cpus", str(cpus), "--nics", nics]
     if trace:
         options.append("--trace")
@@ -234,6 +234,10 @@ def vm_group(account, kernel, group, tests):
         options.append("--one-thread")
     if sleeps:
         options.append("--sleeps")
+    if memory:
+        options += ["--memory", memory]
+    if append:
+        options += ["--append", append]
     if leak_scan:
         options += ["--append", "kmemleak=on"]
     tests, again, counted = list(tests), collections.Counter(), set()

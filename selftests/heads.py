@@ -9,7 +9,7 @@ from upstream import catalogue
 
 DEFAULT_SUBJECT = {"drivers": "rtl8139_rs", "net": "af_rpacket", "e2e": "rpsniff", "rig": "rig"}
 KNOWN = {"subjects", "kernels", "timeout", "nics", "machine", "cpus", "leak-scan", "log", "trace", "icount",
-         "qtest", "remaps", "sleeps", "ruins", "debug", "full", "modes"}
+         "qtest", "remaps", "sleeps", "ruins", "debug", "full", "modes", "memory", "append"}
 # The ways of a frame that the driver has on QEMU's card; the first is its own choice.
 MODES = ("cplus", "classic")
 SWITCHES = ("leak-scan", "trace", "icount", "qtest", "remaps", "sleeps", "ruins", "full")
@@ -38,12 +38,15 @@ class Head:
     chosen: bool
     full: bool
     modes: list
+    memory: str = ""
+    append: str = ""
     # What runs the test, if it is not its own file.
     command: list = None
 
     def shape(self):
         """Tests with the same shape share a boot."""
-        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest, self.remaps, self.sleeps)
+        return (self.machine, self.cpus, self.nics, self.trace, self.icount, self.qtest, self.remaps, self.sleeps,
+                self.memory, self.append)
 
     def variants(self, kernel, everything):
         """The subjects of a run, each with the mode after a plus sign if the test runs in more than one, or
@@ -126,4 +129,6 @@ def read(path):
         chosen=found.get("debug") == "chosen",
         full=found.get("full") == "yes",
         modes=found.get("modes", MODES[0]).split(),
+        memory=found.get("memory", ""),
+        append=found.get("append", ""),
     )

@@ -40,6 +40,8 @@
 #	                     since those of two make it stumble (scripts/vm --one-thread)
 #	# sleeps: yes        the machine can go to sleep, and is a pc; it has no more of the tree than selftests, and no
 #	                     other programs than scripts/vm_sleeper.py names (scripts/vm --sleeps)
+#	# memory: SIZE       of the VM (default 1G)
+#	# append: ARG        one more argument for the kernel
 #	# ruins: yes         the kernel is not fit for another test afterwards
 #	# leak-scan: yes     on the debug kernel, kmemleak looks for leaks afterwards (in `make test-full`
 #	                     it does so after all)
