@@ -8,19 +8,17 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    counters::Counters,
-    descriptor, eeprom,
+    counters::{
+        Counters,
+        MissedFrames, //
+    },
+    eeprom,
     gate::{
         Source,
         Up, //
     },
-    hw::{
-        Hw,
-        Transceiver, //
-    },
+    hw::Hw,
     intr_mask::bits,
-    mdio, mii,
-    missed::Missed,
     path::{
         self,
         Rx,
@@ -31,7 +29,6 @@ use super::{
         GONE,
         RESET, //
     },
-    regs,
     rx_filter::{
         self,
         Filter, //
@@ -88,7 +85,6 @@ use crate::{
 };
 use kernel::{
     device::Bound,
-    io::Io,
     new_mutex, new_spinlock_irq, pci,
     prelude::*,
     sync::{
@@ -112,12 +108,6 @@ const LINK_POLL_MS: u32 = 3000;
 /// A chip that has a wrong idea of how far the ring was read receives nothing and says nothing.
 const CARE_MS: u32 = 8000;
 
-/// The count of missed frames, and whether the register may be read.
-struct MissedFrames {
-    count: Missed,
-    running: bool,
-}
-
 /// An interface.
 ///
 /// # Locking
@@ -138,7 +128,7 @@ pub(crate) struct Nic<'bound> {
     /// What else is counted.
     pub(crate) counters: Counters,
     #[pin]
-    missed: SpinLockIrq<MissedFrames>,
+    pub(super) missed: SpinLockIrq<MissedFrames>,
     /// The link is in half duplex, where frames collide.
     pub(crate) half_duplex: Atomic<bool>,
     /// What the user has chosen.
@@ -148,11 +138,11 @@ pub(crate) struct Nic<'bound> {
     pub(crate) eeprom: Mutex<Option<eeprom::Contents>>,
     /// What is to wake the machine, as [`Wake`]: kept while the interface is down, and told to the chip
     /// when the machine goes to sleep.
-    wake: Atomic<u32>,
+    pub(super) wake: Atomic<u32>,
     /// Which messages are printed.
     messages: Atomic<u32>,
     /// The last field: the device is disabled after all else.
-    enabled: Enabled<'bound>,
+    pub(super) enabled: Enabled<'bound>,
 }
 
 impl<'bound> Nic<'bound> {
@@ -172,10 +162,7 @@ impl<'bound> Nic<'bound> {
             cut: Traffic::new(),
             segments: Traffic::new(),
             counters: Counters::new(),
-            missed <- new_spinlock_irq!(MissedFrames {
-                count: Missed::default(),
-                running: false,
-            }),
+            missed <- new_spinlock_irq!(MissedFrames::default()),
             half_duplex: Atomic::new(false),
             settings,
             eeprom <- new_mutex!(contents),
@@ -190,46 +177,6 @@ impl<'bound> Nic<'bound> {
         self.enabled.device()
     }
 
-    /// The number under which user space knows the transceiver.
-    pub(crate) fn phy_address(&self) -> u8 {
-        match self.hw.transceiver() {
-            Transceiver::Internal => mii::PHY_ADDRESS,
-            Transceiver::External(address) => address,
-        }
-    }
-
-    /// Finds out whether there is a link, and tells the stack and the log of a change.
-    ///
-    /// Not to be called by two at a time: in the poll where the chip reports changes, under the
-    /// instance lock where it does not, or while nothing else runs.
-    pub(crate) fn check_link(&self, dev: &driver::Device<Self>) {
-        let up = self.hw.has_link();
-        let link = mii::Link::decode(self.hw.link_registers());
-        // ORDERING: Relaxed, see where it is read.
-        self.half_duplex.store(up && !link.full_duplex, Relaxed);
-        if up == dev.carrier_ok() {
-            return;
-        }
-        let tell = self.messages() & MESSAGES_LINK != 0;
-        if up {
-            if tell {
-                let duplex = if link.full_duplex { "full" } else { "half" };
-                netdev_info!(
-                    dev,
-                    "link up, {} Mbit/s, {} duplex\n",
-                    link.speed.mbps(),
-                    duplex
-                );
-            }
-            dev.carrier_on();
-        } else {
-            if tell {
-                netdev_info!(dev, "link down\n");
-            }
-            dev.carrier_off();
-        }
-    }
-
     /// Which messages are printed (`NETIF_MSG_*`).
     pub(crate) fn messages(&self) -> u32 {
         // ORDERING: Relaxed. A message more or less orders nothing.
@@ -240,47 +187,6 @@ impl<'bound> Nic<'bound> {
     pub(crate) fn set_messages(&self, messages: u32) {
         // ORDERING: Relaxed, see `messages`.
         self.messages.store(messages, Relaxed);
-    }
-
-    /// What is to wake the machine.
-    pub(crate) fn wake(&self, _cx: &Locked<'_, Self>) -> Wake {
-        // ORDERING: Relaxed. The instance lock, which the token stands for, orders reads and writes.
-        Wake::from_bits(self.wake.load(Relaxed))
-    }
-
-    /// Sets what is to wake the machine, when it sleeps.
-    pub(crate) fn set_wake(&self, _cx: &Locked<'_, Self>, wake: Wake) {
-        // ORDERING: Relaxed, see `wake`.
-        self.wake.store(wake.bits(), Relaxed);
-        self.enabled.set_wakeup(!wake.is_empty());
-    }
-
-    /// The machine goes to sleep, and the chip is halted: it is told what to wake for. Returns whether
-    /// there is anything.
-    pub(crate) fn arm_wake(&self, cx: &Locked<'_, Self>) -> bool {
-        let wake = self.wake(cx);
-        if wake.is_empty() {
-            return false;
-        }
-        self.hw.arm_wake(&cx.dev().mac(), wake);
-        true
-    }
-
-    /// The machine is awake.
-    pub(crate) fn disarm_wake(&self, cx: &Locked<'_, Self>) {
-        if !self.wake(cx).is_empty() {
-            self.hw.disarm_wake();
-        }
-    }
-
-    /// All frames that found no room in the chip, since the driver was bound.
-    pub(crate) fn missed_frames(&self) -> u64 {
-        let mut missed = self.missed.lock();
-        if missed.running {
-            let register = self.hw.bar.read(regs::MPC).into_raw();
-            missed.count.update(register);
-        }
-        missed.count.total()
     }
 
     /// What the receiver is to accept.
@@ -360,21 +266,14 @@ impl<'bound> driver::Operations for Nic<'bound> {
         }
         path::follow(rx, tx, filter);
 
-        let mut missed = self.missed.lock();
-        missed.count.restart();
-        missed.running = true;
-        drop(missed);
+        self.begin_missed();
 
         self.check_link(dev);
         Ok(())
     }
 
     fn stop(&self, quiet: Quiet<'_, Self>) {
-        let mut missed = self.missed.lock();
-        missed.count.update(self.hw.bar.read(regs::MPC).into_raw());
-        missed.running = false;
-        drop(missed);
-
+        self.end_missed();
         path::before_halt(self, quiet.tx);
         let end = self.hw.halt();
         path::after_halt(self, quiet.rx, quiet.tx, end);
@@ -535,17 +434,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         phy: u8,
         reg: u8,
     ) -> Result<u16> {
-        if up.is_none() {
-            return Err(EINVAL);
-        }
-        Ok(match (self.hw.transceiver(), phy) {
-            // A register that the transceiver does not have reads as zero.
-            (Transceiver::Internal, mii::PHY_ADDRESS) => {
-                mii::Register::from_number(reg.into()).map_or(0, |reg| self.hw.read_phy(reg))
-            }
-            (Transceiver::External(_), 0..mdio::ADDRESSES) => self.hw.read_bus(phy, reg),
-            _ => u16::MAX,
-        })
+        self.read_mii(up, phy, reg)
     }
 
     fn mii_write(
@@ -556,19 +445,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         reg: u8,
         value: u16,
     ) -> Result {
-        if up.is_none() {
-            return Err(EINVAL);
-        }
-        match (self.hw.transceiver(), phy) {
-            (Transceiver::Internal, mii::PHY_ADDRESS) => {
-                if let Some(reg) = mii::Register::from_number(reg.into()) {
-                    self.hw.write_phy(reg, value);
-                }
-            }
-            (Transceiver::External(_), 0..mdio::ADDRESSES) => self.hw.write_bus(phy, reg, value),
-            _ => {}
-        }
-        Ok(())
+        self.write_mii(up, phy, reg, value)
     }
 
     fn set_features(
@@ -577,25 +454,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         up: Option<&Up>,
         features: Features,
     ) -> Result {
-        // It is in a register that sending uses, so it is set while nothing is sent. Before the rest, since
-        // it has the chip start with the features that are on yet.
-        if self.settings.set_loopback(features) && up.is_some() {
-            if let Err(error) = cx.restart() {
-                // The layer tries again, with what is wanted.
-                netdev_err!(cx.dev(), "restart failed: {:?}\n", error);
-            }
-        }
-        if let Some(up) = up {
-            up.set_filter(Filter {
-                errors: features.contains(Features::RXALL),
-                ..up.filter()
-            });
-            cx.dev().kick_napi(&cx.process());
-            if !self.settings.is_classic() {
-                self.hw.set_offloads(settings::offloads(features));
-            }
-        }
-        Ok(())
+        self.apply_features(cx, up, features)
     }
 
     fn pool<'a>(rx: &'a mut Rx<'bound>) -> Option<&'a mut Link> {
@@ -610,16 +469,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features {
-        // The chip that cuts it looks for the IPv4 header right behind the Ethernet header, and has only so
-        // many bits for the length of a segment.
-        match frame.segment_size() {
-            Some(size)
-                if size.get() > descriptor::MAX_SEGMENT || frame.is_tagged_in_band(features) =>
-            {
-                features.without(Features::SEGMENTS)
-            }
-            _ => features,
-        }
+        settings::features_check(frame, features)
     }
 
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>, mtu: u32) -> Result {
@@ -631,27 +481,10 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn stats64(&self, stats: &mut Stats64) {
-        (stats.rx_packets, stats.rx_bytes) = self.received.get();
-        (stats.tx_packets, stats.tx_bytes) = self.sent.get();
-        self.counters.report(stats);
-        stats.rx_missed_errors = self.missed_frames();
+        self.count(stats);
     }
 
     fn queue_stats(&self) -> QueueStats {
-        let (rx_packets, rx_bytes) = self.received.get();
-        let (tx_packets, tx_bytes) = self.sent.get();
-        let (tx_cut_packets, tx_cut_bytes) = self.cut.get();
-        let (tx_segments, tx_segment_bytes) = self.segments.get();
-        QueueStats {
-            rx_packets,
-            rx_bytes,
-            rx_alloc_fail: self.counters.rx_dropped.get(),
-            tx_packets,
-            tx_bytes,
-            tx_cut_packets,
-            tx_cut_bytes,
-            tx_segments,
-            tx_segment_bytes,
-        }
+        self.count_by_queue()
     }
 }
