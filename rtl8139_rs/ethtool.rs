@@ -147,39 +147,27 @@ impl Operations<Self> for Nic<'_> {
     }
 
     fn eeprom_len(this: &Self) -> usize {
-        this.eeprom.lock().as_ref().map_or(0, |known| known.len())
+        this.eeprom_bytes()
     }
 
     fn eeprom(
         this: &Self,
-        _cx: &mut Locked<'_, Self>,
-        _up: Option<&Up>,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
         offset: usize,
         data: &mut [u8],
     ) -> Result {
-        this.eeprom
-            .lock()
-            .as_ref()
-            .ok_or(EOPNOTSUPP)?
-            .copy_to(offset, data);
-        Ok(())
+        this.copy_eeprom(cx, up, offset, data)
     }
 
     fn set_eeprom(
         this: &Self,
-        _cx: &mut Locked<'_, Self>,
+        cx: &mut Locked<'_, Self>,
         up: Option<&Up>,
         offset: usize,
         data: &[u8],
     ) -> Result {
-        // Meanwhile the chip could neither receive nor send.
-        if up.is_some() {
-            return Err(EBUSY);
-        }
-        match &mut *this.eeprom.lock() {
-            Some(known) => this.hw.write_eeprom(known, offset, data),
-            None => Err(EOPNOTSUPP),
-        }
+        this.change_eeprom(cx, up, offset, data)
     }
 
     fn link(this: &Self, _cx: &mut Locked<'_, Self>, _up: Option<&Up>) -> bool {

@@ -13,6 +13,7 @@ use super::{
         self,
         Chip, //
     },
+    eeprom,
     regs::{
         self,
         EepromMode,
@@ -89,6 +90,7 @@ pub(crate) struct Hw<'bound> {
     pub(crate) chip: &'static Chip,
     board: Board,
     transceiver: Transceiver,
+    eeprom: Option<eeprom::Width>,
 }
 
 /// Where the chip finds what it works with, and so the mode that it works in; addresses on the bus.
@@ -135,12 +137,14 @@ impl<'bound> Hw<'bound> {
             chip: chip::identify(tcr),
             board,
             transceiver: Transceiver::Internal,
+            eeprom: None,
         };
         hw.set_power();
         hw.reset()?;
         if board == Board::Rtl8129 {
             hw.transceiver = transceiver::find(&hw.bar);
         }
+        hw.eeprom = hw.find_eeprom();
         Ok(hw)
     }
 
@@ -155,6 +159,11 @@ impl<'bound> Hw<'bound> {
     /// Where the transceiver is.
     pub(crate) fn transceiver(&self) -> Transceiver {
         self.transceiver
+    }
+
+    /// Which EEPROM there is.
+    pub(crate) fn eeprom(&self) -> Option<eeprom::Width> {
+        self.eeprom
     }
 
     /// Whether the chip does not report changes of the link, so that it must be looked at.

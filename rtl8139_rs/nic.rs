@@ -153,7 +153,6 @@ impl<'bound> Nic<'bound> {
         enabled: Enabled<'bound>,
     ) -> impl PinInit<Self, Error> + 'bound {
         let settings = Settings::new(hw.chip.has_descriptors);
-        let contents = hw.read_eeprom();
         try_pin_init!(Self {
             hw,
             irq,
@@ -165,7 +164,7 @@ impl<'bound> Nic<'bound> {
             missed <- new_spinlock_irq!(MissedFrames::default()),
             half_duplex: Atomic::new(false),
             settings,
-            eeprom <- new_mutex!(contents),
+            eeprom <- new_mutex!(None),
             wake: Atomic::new(Wake::none().bits()),
             messages: Atomic::new(MESSAGES_DRIVER | MESSAGES_PROBE | MESSAGES_LINK),
             enabled,
@@ -259,6 +258,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         let loopback = self.settings.loopback();
         // Nobody has looked after it while the interface was down.
         self.restore_place();
+        self.know_eeprom();
         if let Err(error) = self.hw.start(&memory, &dev.mac(), filter, loopback) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
             self.hw.halt();

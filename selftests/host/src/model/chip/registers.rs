@@ -156,6 +156,9 @@ impl Chip {
             (0x4c, 4) => self.mpc = 0,
             (0x50, 1) => {
                 self.cr9346 = value as u8;
+                if value >> 6 == 2 && self.cr != 0 {
+                    self.violation("the EEPROM's wires are used while the chip runs".to_string());
+                }
                 let bit = |n: u32| (value >> n) & 1 != 0;
                 self.eeprom.drive(State {
                     select: bit(3),
