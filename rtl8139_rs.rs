@@ -25,7 +25,8 @@
 //! | [`cplus_rx`] | C+: receiving |
 //! | [`cplus_tx`], [`tx_ring`] | C+: sending; the ring, and when to look at it |
 //! | [`rx_filter`] | which addresses are received |
-//! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
+//! | [`counters`], [`missed`], [`tally`] | what is counted: by the driver, by the chip |
+//! | [`ethtool`] | what `ethtool` shows and sets |
 //!
 //! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
 //! have no kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
@@ -88,6 +89,8 @@ mod rx_filter;
 mod rx_ring;
 #[path = "rtl8139_rs/settings.rs"]
 mod settings;
+#[path = "rtl8139_rs/tally.rs"]
+mod tally;
 #[path = "rtl8139_rs/transceiver.rs"]
 mod transceiver;
 #[path = "rtl8139_rs/tx_ring.rs"]

@@ -10,7 +10,8 @@ use super::{
     intr_mask::bits,
     mii,
     nic::Nic,
-    regs, //
+    regs,
+    tally, //
 };
 use crate::net::{
     driver::Locked,
@@ -48,20 +49,32 @@ impl Operations<Self> for Nic<'_> {
     /// That of 8139cp.
     const EEPROM_MAGIC: u32 = 0x8139;
 
-    fn statistics(this: &Self, _up: Option<&Up>, values: &mut [u64]) {
-        for (to, value) in values.iter_mut().zip(this.counters.values()) {
+    /// The chip's own are there in a chip that has them.
+    fn more_statistics(this: &Self) -> &'static [&'static CStr] {
+        if this.hw.chip.has_descriptors {
+            tally::Counts::NAMES
+        } else {
+            &[]
+        }
+    }
+
+    fn statistics(this: &Self, cx: &mut Locked<'_, Self>, up: Option<&Up>, values: &mut [u64]) {
+        let tally = this.tally(cx, up);
+        let all = Iterator::chain(this.counters.values(), tally.values());
+        for (to, value) in values.iter_mut().zip(all) {
             *to = value;
         }
     }
 
-    /// Only what the card tells one from the other. It does not say how often a frame collided, nor
-    /// whether a damaged frame had a symbol wrong or a part of a byte; and a frame that it could not read
-    /// in time (`tx_underruns`) it sends again.
+    /// Only what the card tells one from the other. In the classic mode it does not say how often a frame
+    /// collided, nor whether a damaged frame had a symbol wrong or a part of a byte; and a frame that it could
+    /// not read in time (`tx_underruns`) it sends again.
     ///
     /// With `rx-all` the damaged frames are among those received, with `rx-fcs` each of them has four
     /// octets too many.
-    fn mac_stats(this: &Self, _cx: &mut Locked<'_, Self>, _up: Option<&Up>) -> MacStats {
+    fn mac_stats(this: &Self, cx: &mut Locked<'_, Self>, up: Option<&Up>) -> MacStats {
         let counters = &this.counters;
+        let tally = (!this.settings.is_classic()).then(|| this.tally(cx, up));
         let (sent, sent_bytes) = this.sent.get();
         let (received, received_bytes) = this.received.get();
         let given_up = counters
@@ -80,6 +93,10 @@ impl Operations<Self> for Nic<'_> {
             late_collisions: Some(counters.tx_window_errors.get()),
             frames_aborted_by_collisions: Some(counters.tx_aborted.get()),
             carrier_sense_errors: Some(counters.tx_carrier_errors.get()),
+            single_collision_frames: tally.map(|tally| tally.tx_ok_1col),
+            multiple_collision_frames: tally.map(|tally| tally.tx_ok_mcol),
+            alignment_errors: tally.map(|tally| tally.frame_align),
+            broadcast_frames_received_ok: tally.map(|tally| tally.rx_ok_bcast),
             ..MacStats::default()
         }
     }

@@ -238,14 +238,9 @@ impl<'bound> Hw<'bound> {
         });
     }
 
-    /// Resets and starts the chip; its interrupt stays masked.
-    pub(crate) fn start(
-        &self,
-        memory: &Memory,
-        mac: &[u8; 6],
-        filter: Filter,
-        loopback: Loopback,
-    ) -> Result {
+    /// Resets and starts the chip. Its interrupt stays masked, and its receiver accepts nothing before
+    /// [`Self::open_receiver`].
+    pub(crate) fn start(&self, memory: &Memory, mac: &[u8; 6], loopback: Loopback) -> Result {
         set_clock(&self.bar, true);
         self.reset()?;
         self.set_power();
@@ -269,7 +264,6 @@ impl<'bound> Hw<'bound> {
             .write_reg(regs::CR::zeroed().with_receive(true).with_transmit(true));
         self.bar
             .write_reg(regs::TCR::standard().with_loopback(loopback));
-        self.open_receiver(filter);
 
         let cr = self.bar.read(regs::CR);
         if !cr.receive() || !cr.transmit() || cr.reset() {

@@ -37,6 +37,7 @@ use super::{
         self,
         Settings, //
     },
+    tally, //
 };
 use crate::{
     ext::{
@@ -129,6 +130,9 @@ pub(crate) struct Nic<'bound> {
     pub(crate) counters: Counters,
     #[pin]
     pub(super) missed: SpinLockIrq<MissedFrames>,
+    /// What the chip has counted; taken under the instance lock.
+    #[pin]
+    pub(super) tally: Mutex<tally::Counts>,
     /// The link is in half duplex, where frames collide.
     pub(crate) half_duplex: Atomic<bool>,
     /// What the user has chosen.
@@ -162,6 +166,7 @@ impl<'bound> Nic<'bound> {
             segments: Traffic::new(),
             counters: Counters::new(),
             missed <- new_spinlock_irq!(MissedFrames::default()),
+            tally <- new_mutex!(tally::Counts::default()),
             half_duplex: Atomic::new(false),
             settings,
             eeprom <- new_mutex!(None),
@@ -238,6 +243,11 @@ impl<'bound> driver::Operations for Nic<'bound> {
     ) -> Result<Parts<impl PinInit<Up, Error>, Rx<'bound>, Tx<'bound>>> {
         let errors = cx.dev().features().contains(Features::RXALL);
         let (rx, tx) = path::open(self, cx, cx.dev().mtu())?;
+        let tally = if self.settings.is_classic() {
+            None
+        } else {
+            Some(tally::Dump::new(self.pdev().as_ref())?)
+        };
         Ok(Parts {
             up: Up::new(
                 Filter {
@@ -245,6 +255,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
                     ..Filter::station()
                 },
                 self.hw.polls_link(),
+                tally,
             ),
             rx,
             tx,
@@ -259,11 +270,13 @@ impl<'bound> driver::Operations for Nic<'bound> {
         // Nobody has looked after it while the interface was down.
         self.restore_place();
         self.know_eeprom();
-        if let Err(error) = self.hw.start(&memory, &dev.mac(), filter, loopback) {
+        if let Err(error) = self.hw.start(&memory, &dev.mac(), loopback) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
             self.hw.halt();
             return Err(error);
         }
+        self.begin_tally(dev, up);
+        self.hw.open_receiver(filter);
         path::follow(rx, tx, filter);
 
         self.begin_missed();
@@ -274,6 +287,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
 
     fn stop(&self, quiet: Quiet<'_, Self>) {
         self.end_missed();
+        self.end_tally(quiet.dev, quiet.up);
         path::before_halt(self, quiet.tx);
         let end = self.hw.halt();
         path::after_halt(self, quiet.rx, quiet.tx, end);

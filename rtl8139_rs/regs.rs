@@ -19,6 +19,7 @@
 //! | CPCR | command of the C+ mode |
 //! | TNPDS, THPDS, RDSAR | C+: addresses of the descriptors |
 //! | TPPOLL | C+: there are frames to send |
+//! | DTCCR | C+: has the chip write its counters to memory (*dump tally counter command*) |
 //! | ETTHR | C+: transmit threshold |
 //! | BMCR to ANER | the transceiver's registers, IEEE 802.3 clause 22 |
 //!
@@ -67,6 +68,18 @@ register! {
         21:16 threshold;
         /// Length of the frame in bytes.
         12:0 size;
+    }
+
+    /// In the C+ mode: where the chip writes its counters, a multiple of 64; low word.
+    pub(crate) DTCCR(u32) @ 0x10 {
+        31:6 address;
+        /// Starts to write; clears itself.
+        3:3 dump => bool;
+    }
+
+    /// In the C+ mode: the high word of that address.
+    pub(crate) DTCCRH(u32) @ 0x14 {
+        31:0 address;
     }
 
     /// Address of the frame in a slot, a multiple of four.

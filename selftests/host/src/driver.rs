@@ -50,6 +50,8 @@ pub(crate) mod rx_filter;
 pub(crate) mod rx_ring;
 #[path = "../../../rtl8139_rs/settings.rs"]
 pub(crate) mod settings;
+#[path = "../../../rtl8139_rs/tally.rs"]
+pub(crate) mod tally;
 #[path = "../../../rtl8139_rs/transceiver.rs"]
 pub(crate) mod transceiver;
 #[path = "../../../rtl8139_rs/tx_ring.rs"]

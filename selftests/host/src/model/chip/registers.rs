@@ -26,6 +26,7 @@ impl Chip {
         self.cbr = 0;
         self.begin_ring();
         self.leave_cplus();
+        self.reset_tally();
         self.resetting = if self.lies.reset_hangs { usize::MAX } else { 2 };
     }
 
