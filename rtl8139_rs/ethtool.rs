@@ -27,6 +27,7 @@ use crate::net::{
         WakeOnLan, //
     },
 };
+use core::ops::Range;
 use kernel::{
     io::Io,
     prelude::*, //
@@ -34,6 +35,9 @@ use kernel::{
 
 /// The version of the layout of the register dump: the registers, as they stand in the chip.
 const REGISTERS_VERSION: u32 = 1;
+
+/// Where there are registers of 16 bits, which do not answer to a wider access: QEMU's read as zero then.
+const HALVES: [Range<usize>; 3] = [0x38..0x40, 0x5c..0x78, 0xe0..0xe4];
 
 /// The private flag that has a chip which has descriptor rings work without them.
 const CLASSIC_RINGS: u32 = 1 << 0;
@@ -107,9 +111,15 @@ impl Operations<Self> for Nic<'_> {
         _up: Option<&Up>,
         dump: &mut [u8],
     ) -> u32 {
+        let bar = &this.hw.bar;
         // Reading has no side effect on any register.
         for (word, offset) in dump.chunks_exact_mut(4).zip((0..).step_by(4)) {
-            let value = this.hw.bar.try_read32(offset).unwrap_or(0);
+            let value = if HALVES.iter().any(|halves| halves.contains(&offset)) {
+                let half = |offset| bar.try_read16(offset).map_or(0, u32::from);
+                half(offset) | (half(offset.wrapping_add(2)) << 16)
+            } else {
+                bar.try_read32(offset).unwrap_or(0)
+            };
             word.copy_from_slice(&value.to_le_bytes());
         }
         REGISTERS_VERSION

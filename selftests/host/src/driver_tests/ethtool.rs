@@ -8,6 +8,7 @@ use crate::model::{
         Ending,
         Fate,
         Kind,
+        Model,
         MAC, //
     },
     lie::Lie,
@@ -283,6 +284,31 @@ fn messages_about_the_link_can_be_switched_off() {
     assert_eq!(level(&machine), quiet);
     assert_eq!(change(&mut machine, true), 0);
     assert_eq!(change(&mut machine, false), 0);
+}
+
+/// A register answers to an access of its own width.
+#[test]
+fn registers_are_dumped_as_they_are_read_one_by_one() {
+    let hardware = Hardware::of(Kind::Qemu, Model::CPlus);
+    let machine = Machine::up(&hardware);
+    let mut dump = [0; Nic::REGISTERS_LEN];
+    machine.dev.control(|nic, cx, up| {
+        Nic::registers(nic, cx, up, &mut dump);
+    });
+    for (offset, width) in [
+        (0x3c, 2),
+        (0x40, 4),
+        (0x44, 4),
+        (0x62, 2),
+        (0x64, 2),
+        (0xe0, 2),
+    ] {
+        let mut bytes = [0; 4];
+        bytes[..width].copy_from_slice(&dump[offset..][..width]);
+        let value = hardware.card.read(offset, width);
+        assert_ne!(value, 0, "{offset:#x}");
+        assert_eq!(u32::from_le_bytes(bytes), value, "{offset:#x}");
+    }
 }
 
 #[test]
