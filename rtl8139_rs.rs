@@ -11,8 +11,9 @@
 //! | file | what |
 //! |---|---|
 //! | [`regs`], [`hw`], [`chip`] | registers; the chip as a whole; what differs between chips |
-//! | [`eeprom`] | where the address comes from |
-//! | [`mii`], [`mdio`] | the link; the bus of a transceiver outside |
+//! | [`eeprom`], [`eeprom_wires`] | where the address comes from; how the chip shows it |
+//! | [`transceiver`], [`mii`], [`mdio`] | the transceiver; what its registers mean; the bus of one outside |
+//! | [`link`], [`wake`] | the link; what wakes the machine |
 //! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
 //! | [`settings`] | what the user can choose: features, mode, length of the rings |
 //! | [`recovery`] | how the card is, its place on the bus included, and what is done if it is not well |
@@ -25,7 +26,8 @@
 //! | [`cplus_tx`], [`tx_ring`] | C+: sending; the ring, and when to look at it |
 //! | [`xdp`] | C+: programs that look at received frames first, and what they send |
 //! | [`rx_filter`] | which addresses are received |
-//! | [`counters`], [`missed`], [`ethtool`] | what is counted, and what `ethtool` shows |
+//! | [`counters`], [`missed`], [`tally`] | what is counted: by the driver, by the chip |
+//! | [`ethtool`] | what `ethtool` shows and sets |
 //!
 //! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
 //! have no kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
@@ -56,6 +58,8 @@ mod cplus_tx;
 mod descriptor;
 #[path = "rtl8139_rs/eeprom.rs"]
 mod eeprom;
+#[path = "rtl8139_rs/eeprom_wires.rs"]
+mod eeprom_wires;
 #[path = "rtl8139_rs/ethtool.rs"]
 mod ethtool;
 #[path = "rtl8139_rs/gate.rs"]
@@ -64,6 +68,8 @@ mod gate;
 mod hw;
 #[path = "rtl8139_rs/intr_mask.rs"]
 mod intr_mask;
+#[path = "rtl8139_rs/link.rs"]
+mod link;
 #[path = "rtl8139_rs/mdio.rs"]
 mod mdio;
 #[path = "rtl8139_rs/mii.rs"]
@@ -84,10 +90,16 @@ mod rx_filter;
 mod rx_ring;
 #[path = "rtl8139_rs/settings.rs"]
 mod settings;
+#[path = "rtl8139_rs/tally.rs"]
+mod tally;
+#[path = "rtl8139_rs/transceiver.rs"]
+mod transceiver;
 #[path = "rtl8139_rs/tx_ring.rs"]
 mod tx_ring;
 #[path = "rtl8139_rs/tx_slots.rs"]
 mod tx_slots;
+#[path = "rtl8139_rs/wake.rs"]
+mod wake;
 #[path = "rtl8139_rs/xdp.rs"]
 mod xdp;
 
@@ -122,11 +134,11 @@ use crate::{
     },
     hw::{
         Board,
-        Hw,
-        Transceiver, //
+        Hw, //
     },
     net::driver::Registration,
-    nic::Nic, //
+    nic::Nic,
+    transceiver::Transceiver, //
 };
 use kernel::{
     device::Core,

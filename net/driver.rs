@@ -33,7 +33,7 @@
 //! | `retry` | process; instance lock; only while a failed restart has left it halted | `&mut Locked`, `&Up` |
 //! | `set_mac_address`, `mii_read`, `mii_write`, `set_features`, `change_mtu`, `set_xdp` | process; RTNL and instance lock | `&mut Locked`, `&Up` if up |
 //! | `start`, `stop` | process; instance lock; nothing else of the interface runs | [`Quiet`]: `&Up`, `&mut Rx`, `&mut Tx` |
-//! | ethtool | process; instance lock | `&mut Locked` (but for the statistics), `&Up` if up |
+//! | ethtool | process; instance lock | `&mut Locked`, `&Up` if up |
 //! | `interrupt` | hard interrupt | `&Up`, [`Interrupt`] |
 //! | `poll` | softirq, one CPU at a time | `&Up`, `&mut Rx`, [`Poll`] |
 //! | `start_xmit`, `netpoll` | bottom halves or interrupts off; transmit lock | `&Up`, `&mut Tx`, [`TxQueue`] |

@@ -82,8 +82,14 @@ pub(crate) trait Operations<T: driver::Operations> {
     /// What user space must say to write the EEPROM, and gets to know when it reads it.
     const EEPROM_MAGIC: u32 = 0;
 
-    /// Fills in the counters, in the order of [`Operations::STATISTICS`], as many as there are names.
-    fn statistics(_this: &T, _up: Option<&T::Up>, _values: &mut [u64]) {
+    /// The names of further counters, which not each device of the driver has. Always the same for one device.
+    fn more_statistics(_this: &T) -> &'static [&'static CStr] {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Fills in the counters, in the order of [`Operations::STATISTICS`] and then of
+    /// [`Operations::more_statistics`], as many as there are names.
+    fn statistics(_this: &T, _cx: &mut Locked<'_, T>, _up: Option<&T::Up>, _values: &mut [u64]) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

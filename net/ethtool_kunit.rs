@@ -49,10 +49,18 @@ pub(crate) const SETTINGS: LinkSettings = LinkSettings {
 
 #[vtable]
 impl ethtool::Operations<Probe> for Probe {
-    const STATISTICS: &'static [&'static CStr] =
-        &[c"work", c"a_name_that_is_as_long_as_can_be", c"last"];
+    const STATISTICS: &'static [&'static CStr] = &[c"work", c"a_name_that_is_as_long_as_can_be"];
 
-    fn statistics(this: &Probe, up: Option<&Dropped>, values: &mut [u64]) {
+    fn more_statistics(_this: &Probe) -> &'static [&'static CStr] {
+        &[c"last"]
+    }
+
+    fn statistics(
+        this: &Probe,
+        _cx: &mut Locked<'_, Probe>,
+        up: Option<&Dropped>,
+        values: &mut [u64],
+    ) {
         let counts = [
             u64::from(this.work.load(Relaxed)),
             39,

@@ -6,11 +6,20 @@
 
 #![forbid(unsafe_code)]
 
+use super::{
+    missed::Missed,
+    nic::Nic,
+    regs, //
+};
 use crate::net::stats::{
     Counter,
+    QueueStats,
     Stats64, //
 };
-use kernel::prelude::*;
+use kernel::{
+    io::Io,
+    prelude::*, //
+};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $field:ident $name:literal,)*) => {
@@ -124,5 +133,65 @@ impl Counters {
         stats.tx_fifo_errors = self.tx_underruns.get();
         stats.tx_window_errors = self.tx_window_errors.get();
         stats.tx_errors = self.tx_errors.get().wrapping_add(self.tx_lost.get());
+    }
+}
+
+/// The count of missed frames, and whether the register may be read.
+#[derive(Default)]
+pub(crate) struct MissedFrames {
+    count: Missed,
+    running: bool,
+}
+
+impl Nic<'_> {
+    /// All frames that found no room in the chip, since the driver was bound.
+    pub(crate) fn missed_frames(&self) -> u64 {
+        let mut missed = self.missed.lock();
+        if missed.running {
+            let register = self.hw.bar.read(regs::MPC).into_raw();
+            missed.count.update(register);
+        }
+        missed.count.total()
+    }
+
+    /// The chip was started: its count of missed frames is zero, and may be read.
+    pub(super) fn begin_missed(&self) {
+        let mut missed = self.missed.lock();
+        missed.count.restart();
+        missed.running = true;
+    }
+
+    /// The chip is going to be halted.
+    pub(super) fn end_missed(&self) {
+        let mut missed = self.missed.lock();
+        missed.count.update(self.hw.bar.read(regs::MPC).into_raw());
+        missed.running = false;
+    }
+
+    /// What `ip -s link` shows.
+    pub(super) fn count(&self, stats: &mut Stats64) {
+        (stats.rx_packets, stats.rx_bytes) = self.received.get();
+        (stats.tx_packets, stats.tx_bytes) = self.sent.get();
+        self.counters.report(stats);
+        stats.rx_missed_errors = self.missed_frames();
+    }
+
+    /// The same by queue, and what is counted for queues alone.
+    pub(super) fn count_by_queue(&self) -> QueueStats {
+        let (rx_packets, rx_bytes) = self.received.get();
+        let (tx_packets, tx_bytes) = self.sent.get();
+        let (tx_cut_packets, tx_cut_bytes) = self.cut.get();
+        let (tx_segments, tx_segment_bytes) = self.segments.get();
+        QueueStats {
+            rx_packets,
+            rx_bytes,
+            rx_alloc_fail: self.counters.rx_dropped.get(),
+            tx_packets,
+            tx_bytes,
+            tx_cut_packets,
+            tx_cut_bytes,
+            tx_segments,
+            tx_segment_bytes,
+        }
     }
 }

@@ -10,7 +10,8 @@ use super::{
     intr_mask::bits,
     mii,
     nic::Nic,
-    regs, //
+    regs,
+    tally, //
 };
 use crate::net::{
     driver::Locked,
@@ -26,6 +27,7 @@ use crate::net::{
         WakeOnLan, //
     },
 };
+use core::ops::Range;
 use kernel::{
     io::Io,
     prelude::*, //
@@ -33,6 +35,9 @@ use kernel::{
 
 /// The version of the layout of the register dump: the registers, as they stand in the chip.
 const REGISTERS_VERSION: u32 = 1;
+
+/// Where there are registers of 16 bits, which do not answer to a wider access: QEMU's read as zero then.
+const HALVES: [Range<usize>; 3] = [0x38..0x40, 0x5c..0x78, 0xe0..0xe4];
 
 /// The private flag that has a chip which has descriptor rings work without them.
 const CLASSIC_RINGS: u32 = 1 << 0;
@@ -48,20 +53,32 @@ impl Operations<Self> for Nic<'_> {
     /// That of 8139cp.
     const EEPROM_MAGIC: u32 = 0x8139;
 
-    fn statistics(this: &Self, _up: Option<&Up>, values: &mut [u64]) {
-        for (to, value) in values.iter_mut().zip(this.counters.values()) {
+    /// The chip's own are there in a chip that has them.
+    fn more_statistics(this: &Self) -> &'static [&'static CStr] {
+        if this.hw.chip.has_descriptors {
+            tally::Counts::NAMES
+        } else {
+            &[]
+        }
+    }
+
+    fn statistics(this: &Self, cx: &mut Locked<'_, Self>, up: Option<&Up>, values: &mut [u64]) {
+        let tally = this.tally(cx, up);
+        let all = Iterator::chain(this.counters.values(), tally.values());
+        for (to, value) in values.iter_mut().zip(all) {
             *to = value;
         }
     }
 
-    /// Only what the card tells one from the other. It does not say how often a frame collided, nor
-    /// whether a damaged frame had a symbol wrong or a part of a byte; and a frame that it could not read
-    /// in time (`tx_underruns`) it sends again.
+    /// Only what the card tells one from the other. In the classic mode it does not say how often a frame
+    /// collided, nor whether a damaged frame had a symbol wrong or a part of a byte; and a frame that it could
+    /// not read in time (`tx_underruns`) it sends again.
     ///
     /// With `rx-all` the damaged frames are among those received, with `rx-fcs` each of them has four
     /// octets too many.
-    fn mac_stats(this: &Self, _cx: &mut Locked<'_, Self>, _up: Option<&Up>) -> MacStats {
+    fn mac_stats(this: &Self, cx: &mut Locked<'_, Self>, up: Option<&Up>) -> MacStats {
         let counters = &this.counters;
+        let tally = (!this.settings.is_classic()).then(|| this.tally(cx, up));
         let (sent, sent_bytes) = this.sent.get();
         let (received, received_bytes) = this.received.get();
         let given_up = counters
@@ -80,6 +97,10 @@ impl Operations<Self> for Nic<'_> {
             late_collisions: Some(counters.tx_window_errors.get()),
             frames_aborted_by_collisions: Some(counters.tx_aborted.get()),
             carrier_sense_errors: Some(counters.tx_carrier_errors.get()),
+            single_collision_frames: tally.map(|tally| tally.tx_ok_1col),
+            multiple_collision_frames: tally.map(|tally| tally.tx_ok_mcol),
+            alignment_errors: tally.map(|tally| tally.frame_align),
+            broadcast_frames_received_ok: tally.map(|tally| tally.rx_ok_bcast),
             ..MacStats::default()
         }
     }
@@ -90,9 +111,15 @@ impl Operations<Self> for Nic<'_> {
         _up: Option<&Up>,
         dump: &mut [u8],
     ) -> u32 {
+        let bar = &this.hw.bar;
         // Reading has no side effect on any register.
         for (word, offset) in dump.chunks_exact_mut(4).zip((0..).step_by(4)) {
-            let value = this.hw.bar.try_read32(offset).unwrap_or(0);
+            let value = if HALVES.iter().any(|halves| halves.contains(&offset)) {
+                let half = |offset| bar.try_read16(offset).map_or(0, u32::from);
+                half(offset) | (half(offset.wrapping_add(2)) << 16)
+            } else {
+                bar.try_read32(offset).unwrap_or(0)
+            };
             word.copy_from_slice(&value.to_le_bytes());
         }
         REGISTERS_VERSION
@@ -147,39 +174,27 @@ impl Operations<Self> for Nic<'_> {
     }
 
     fn eeprom_len(this: &Self) -> usize {
-        this.eeprom.lock().as_ref().map_or(0, |known| known.len())
+        this.eeprom_bytes()
     }
 
     fn eeprom(
         this: &Self,
-        _cx: &mut Locked<'_, Self>,
-        _up: Option<&Up>,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
         offset: usize,
         data: &mut [u8],
     ) -> Result {
-        this.eeprom
-            .lock()
-            .as_ref()
-            .ok_or(EOPNOTSUPP)?
-            .copy_to(offset, data);
-        Ok(())
+        this.copy_eeprom(cx, up, offset, data)
     }
 
     fn set_eeprom(
         this: &Self,
-        _cx: &mut Locked<'_, Self>,
+        cx: &mut Locked<'_, Self>,
         up: Option<&Up>,
         offset: usize,
         data: &[u8],
     ) -> Result {
-        // Meanwhile the chip could neither receive nor send.
-        if up.is_some() {
-            return Err(EBUSY);
-        }
-        match &mut *this.eeprom.lock() {
-            Some(known) => this.hw.write_eeprom(known, offset, data),
-            None => Err(EOPNOTSUPP),
-        }
+        this.change_eeprom(cx, up, offset, data)
     }
 
     fn link(this: &Self, _cx: &mut Locked<'_, Self>, _up: Option<&Up>) -> bool {

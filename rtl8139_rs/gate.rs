@@ -19,13 +19,17 @@ use super::{
         IntrMask, //
     },
     regs,
-    rx_filter::Filter, //
+    rx_filter::Filter,
+    tally, //
 };
 use kernel::{
     io::Io,
-    new_spinlock_irq,
+    new_mutex, new_spinlock_irq,
     prelude::*,
-    sync::SpinLockIrq, //
+    sync::{
+        Mutex,
+        SpinLockIrq, //
+    },
 };
 
 /// What the handler and control operations have for the poll.
@@ -115,6 +119,9 @@ struct Gate {
 pub(crate) struct Up {
     #[pin]
     gate: SpinLockIrq<Gate>,
+    /// Where a chip in the C+ mode writes its counters. Taken under the instance lock.
+    #[pin]
+    pub(super) tally: Mutex<Option<tally::Dump>>,
 }
 
 /// Writes the mask register if its value has changed.
@@ -126,9 +133,15 @@ fn write_mask(hw: &Hw<'_>, value: Option<u16>) {
 }
 
 impl Up {
-    /// A gate that is closed, for a receiver that accepts `filter`. `polls_link` is that of the chip.
-    pub(crate) fn new(filter: Filter, polls_link: bool) -> impl PinInit<Self, Error> {
+    /// A gate that is closed, for a receiver that accepts `filter`. `polls_link` is that of the chip; `tally` is
+    /// for a chip in the C+ mode.
+    pub(crate) fn new(
+        filter: Filter,
+        polls_link: bool,
+        tally: Option<tally::Dump>,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            tally <- new_mutex!(tally),
             gate <- new_spinlock_irq!(Gate {
                 mask: IntrMask::new(polls_link),
                 events: 0,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The chip as a whole: power, reset, address, transceiver.
+//! The chip as a whole: power, reset, address, receiver.
 //!
 //! Nothing here is on the path of a frame. Configuration registers are behind a lock in the chip, so
 //! whoever unlocks them must be alone; all functions that do run in probe or under the instance lock
@@ -13,17 +13,17 @@ use super::{
         self,
         Chip, //
     },
-    eeprom::{
-        self,
-        Wires, //
-    },
-    mdio, mii,
+    eeprom,
     regs::{
         self,
         EepromMode,
         Loopback, //
     },
     rx_filter::Filter,
+    transceiver::{
+        self,
+        Transceiver, //
+    },
 };
 use crate::{
     ext::registers::Registers,
@@ -36,13 +36,7 @@ use kernel::{
         Io, //
     },
     prelude::*,
-    time::{
-        delay::{
-            fsleep,
-            udelay, //
-        },
-        Delta, //
-    },
+    time::Delta, //
 };
 
 /// The register file.
@@ -77,15 +71,6 @@ impl Board {
     }
 }
 
-/// Where the transceiver is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transceiver {
-    /// In the chip.
-    Internal,
-    /// On the management bus, at this address.
-    External(u8),
-}
-
 /// How a chip is that was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -105,6 +90,7 @@ pub(crate) struct Hw<'bound> {
     pub(crate) chip: &'static Chip,
     board: Board,
     transceiver: Transceiver,
+    eeprom: Option<eeprom::Width>,
 }
 
 /// Where the chip finds what it works with, and so the mode that it works in; addresses on the bus.
@@ -151,14 +137,14 @@ impl<'bound> Hw<'bound> {
             chip: chip::identify(tcr),
             board,
             transceiver: Transceiver::Internal,
+            eeprom: None,
         };
         hw.set_power();
         hw.reset()?;
         if board == Board::Rtl8129 {
-            if let Some(address) = mdio::scan(&mut MdioWires(&hw.bar)) {
-                hw.transceiver = Transceiver::External(address);
-            }
+            hw.transceiver = transceiver::find(&hw.bar);
         }
+        hw.eeprom = hw.find_eeprom();
         Ok(hw)
     }
 
@@ -175,13 +161,18 @@ impl<'bound> Hw<'bound> {
         self.transceiver
     }
 
+    /// Which EEPROM there is.
+    pub(crate) fn eeprom(&self) -> Option<eeprom::Width> {
+        self.eeprom
+    }
+
     /// Whether the chip does not report changes of the link, so that it must be looked at.
     pub(crate) fn polls_link(&self) -> bool {
         self.board == Board::Rtl8129
     }
 
     /// Runs `f` with the configuration registers unlocked.
-    fn unlocked<R>(&self, f: impl FnOnce(&Bar<'bound>) -> R) -> R {
+    pub(super) fn unlocked<R>(&self, f: impl FnOnce(&Bar<'bound>) -> R) -> R {
         self.bar
             .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Unlocked));
         let result = f(&self.bar);
@@ -207,63 +198,8 @@ impl<'bound> Hw<'bound> {
         self.set_wake(Wake::none());
     }
 
-    /// What the chip can wake the machine by.
-    pub(crate) fn wakes_by(&self) -> Wake {
-        if !self.chip.has_lwake {
-            return Wake::none();
-        }
-        Wake::PHY
-            .with(Wake::UNICAST)
-            .with(Wake::MULTICAST)
-            .with(Wake::BROADCAST)
-            .with(Wake::MAGIC)
-    }
-
-    /// Sets what wakes the machine, in a chip that can.
-    fn set_wake(&self, wake: Wake) {
-        let config3 = self.bar.read(regs::CONFIG3);
-        let config5 = self.bar.read(regs::CONFIG5);
-        self.unlocked(|bar| {
-            bar.write_reg(
-                config3
-                    .with_magic(wake.contains(Wake::MAGIC))
-                    .with_link(wake.contains(Wake::PHY)),
-            );
-            bar.write_reg(
-                config5
-                    .with_broadcast(wake.contains(Wake::BROADCAST))
-                    .with_multicast(wake.contains(Wake::MULTICAST))
-                    .with_unicast(wake.contains(Wake::UNICAST)),
-            );
-        });
-    }
-
-    /// Has a chip that is halted look for what is to wake the machine, in frames for `mac`.
-    ///
-    /// [`Self::start`] and [`Self::disarm_wake`] undo it.
-    pub(crate) fn arm_wake(&self, mac: &[u8; 6], wake: Wake) {
-        // Without a clock it hears nothing.
-        set_clock(&self.bar, true);
-        self.set_mac(mac);
-        // It looks only into frames that it accepts. The receiver is off, so none gets to memory.
-        self.bar.write_reg(
-            regs::RCR::closed()
-                .with_station(true)
-                .with_broadcast(true)
-                .with_multicast(wake.contains(Wake::MULTICAST)),
-        );
-        self.set_wake(wake);
-    }
-
-    /// Has a chip that is halted look for nothing any more.
-    pub(crate) fn disarm_wake(&self) {
-        self.set_wake(Wake::none());
-        self.bar.write_reg(regs::RCR::closed());
-        self.rest();
-    }
-
     /// Stops the clock of a chip that is halted, where it can be stopped.
-    fn rest(&self) {
+    pub(super) fn rest(&self) {
         if self.chip.halts_clock {
             set_clock(&self.bar, false);
         }
@@ -286,51 +222,8 @@ impl<'bound> Hw<'bound> {
         Ok(())
     }
 
-    /// The address of the card, from its EEPROM or else from the registers that the chip loaded from
-    /// there; `None` if both are nonsense.
-    pub(crate) fn permanent_mac(&self) -> Option<[u8; 6]> {
-        let from_eeprom = self.with_eeprom(|wires| {
-            let width = eeprom::probe(wires)?;
-            Some(eeprom::read_mac(wires, width))
-        });
-        from_eeprom
-            .filter(eeprom::is_valid_mac)
-            .or_else(|| Some(self.mac()).filter(eeprom::is_valid_mac))
-    }
-
-    /// Calls `f` with the wires of the EEPROM. As long as it has them, the chip cannot get at memory: not
-    /// while it runs.
-    fn with_eeprom<R>(&self, f: impl FnOnce(&mut EepromWires<'_, 'bound>) -> R) -> R {
-        let result = f(&mut EepromWires(&self.bar));
-        // Gives the wires back to the chip.
-        self.bar
-            .write_reg(regs::CR9346::zeroed().with_mode(EepromMode::Normal));
-        result
-    }
-
-    /// Reads all of the EEPROM; `None` if there is none. In probe: see [`Self::with_eeprom`].
-    pub(crate) fn read_eeprom(&self) -> Option<eeprom::Contents> {
-        self.with_eeprom(|wires| eeprom::Contents::read(wires))
-    }
-
-    /// Writes the EEPROM. Process context, under the instance lock, while the chip is halted.
-    ///
-    /// It takes some milliseconds for each word. Fails with `EIO` at the first that the memory does not
-    /// take: QEMU's takes none.
-    pub(crate) fn write_eeprom(
-        &self,
-        contents: &mut eeprom::Contents,
-        offset: usize,
-        data: &[u8],
-    ) -> Result {
-        set_clock(&self.bar, true);
-        let result = self.with_eeprom(|wires| contents.write(wires, offset, data));
-        self.rest();
-        result.map_err(|eeprom::NotWritten| EIO)
-    }
-
     /// The address that the chip answers to.
-    fn mac(&self) -> [u8; 6] {
+    pub(super) fn mac(&self) -> [u8; 6] {
         let [a, b, c, d] = self.bar.read(regs::IDR0).into_raw().to_le_bytes();
         let [e, f, ..] = self.bar.read(regs::IDR4).into_raw().to_le_bytes();
         [a, b, c, d, e, f]
@@ -345,14 +238,9 @@ impl<'bound> Hw<'bound> {
         });
     }
 
-    /// Resets and starts the chip; its interrupt stays masked.
-    pub(crate) fn start(
-        &self,
-        memory: &Memory,
-        mac: &[u8; 6],
-        filter: Filter,
-        loopback: Loopback,
-    ) -> Result {
+    /// Resets and starts the chip. Its interrupt stays masked, and its receiver accepts nothing before
+    /// [`Self::open_receiver`].
+    pub(crate) fn start(&self, memory: &Memory, mac: &[u8; 6], loopback: Loopback) -> Result {
         set_clock(&self.bar, true);
         self.reset()?;
         self.set_power();
@@ -376,7 +264,6 @@ impl<'bound> Hw<'bound> {
             .write_reg(regs::CR::zeroed().with_receive(true).with_transmit(true));
         self.bar
             .write_reg(regs::TCR::standard().with_loopback(loopback));
-        self.open_receiver(filter);
 
         let cr = self.bar.read(regs::CR);
         if !cr.receive() || !cr.transmit() || cr.reset() {
@@ -494,129 +381,9 @@ impl<'bound> Hw<'bound> {
         self.rest();
         end
     }
-
-    /// Whether there is a link.
-    ///
-    /// Not from CSCR, whose bit for a change QEMU never sets. Any context for an internal
-    /// transceiver, process context for an external one, whose bus is slow.
-    pub(crate) fn has_link(&self) -> bool {
-        match self.transceiver {
-            Transceiver::Internal => !self.bar.read(regs::MSR).no_link(),
-            Transceiver::External(_) => mii::Link::decode(self.link_registers()).up,
-        }
-    }
-
-    /// The transceiver's registers that decide about the link. Context as for [`Self::has_link`].
-    pub(crate) fn link_registers(&self) -> mii::Registers {
-        // The status latches that the link was down; the second read is what is.
-        self.read_phy(mii::Register::Status);
-        mii::Registers {
-            control: self.read_phy(mii::Register::Control),
-            status: self.read_phy(mii::Register::Status),
-            advertise: self.read_phy(mii::Register::Advertise),
-            partner: self.read_phy(mii::Register::Partner),
-        }
-    }
-
-    /// Reads a register of the transceiver.
-    pub(crate) fn read_phy(&self, register: mii::Register) -> u16 {
-        match self.transceiver {
-            Transceiver::Internal => self.read_internal_phy(register),
-            Transceiver::External(phy) => self.read_bus(phy, register.number()),
-        }
-    }
-
-    /// Writes a register of the transceiver; those that cannot be written ignore it.
-    pub(crate) fn write_phy(&self, register: mii::Register, value: u16) {
-        match self.transceiver {
-            Transceiver::Internal => self.write_internal_phy(register, value),
-            Transceiver::External(phy) => self.write_bus(phy, register.number(), value),
-        }
-    }
-
-    /// Reads a register of the transceiver at the address `phy` of the bus; all ones if there is
-    /// none. Process context, under the instance lock or before there is an interface.
-    pub(crate) fn read_bus(&self, phy: u8, register: u8) -> u16 {
-        mdio::read(&mut MdioWires(&self.bar), phy, register).unwrap_or(u16::MAX)
-    }
-
-    /// Writes a register of the transceiver at the address `phy` of the bus. Context as for
-    /// [`Self::read_bus`].
-    pub(crate) fn write_bus(&self, phy: u8, register: u8, value: u16) {
-        mdio::write(&mut MdioWires(&self.bar), phy, register, value);
-    }
-
-    fn read_internal_phy(&self, register: mii::Register) -> u16 {
-        match register {
-            mii::Register::Control => self.bar.read(regs::BMCR).into_raw(),
-            mii::Register::Status => self.bar.read(regs::BMSR).into_raw(),
-            mii::Register::Advertise => self.bar.read(regs::ANAR).into_raw(),
-            mii::Register::Partner => self.bar.read(regs::ANLPAR).into_raw(),
-            mii::Register::Expansion => self.bar.read(regs::ANER).into_raw(),
-        }
-    }
-
-    fn write_internal_phy(&self, register: mii::Register, value: u16) {
-        match register {
-            mii::Register::Control => {
-                self.unlocked(|bar| bar.write_reg(regs::BMCR::from(value)));
-            }
-            mii::Register::Status => self.bar.write_reg(regs::BMSR::from(value)),
-            mii::Register::Advertise => self.bar.write_reg(regs::ANAR::from(value)),
-            mii::Register::Partner => self.bar.write_reg(regs::ANLPAR::from(value)),
-            mii::Register::Expansion => self.bar.write_reg(regs::ANER::from(value)),
-        }
-    }
 }
 
 /// Lets the clock run, or stops it.
-fn set_clock(bar: &Bar<'_>, run: bool) {
+pub(super) fn set_clock(bar: &Bar<'_>, run: bool) {
     bar.write_reg(regs::HLTCLK::from(if run { b'R' } else { b'H' }));
-}
-
-/// The wires of the EEPROM, in the chip's register.
-struct EepromWires<'a, 'bound>(&'a Bar<'bound>);
-
-impl Wires for EepromWires<'_, '_> {
-    fn drive(&mut self, state: eeprom::State) {
-        self.0.write_reg(
-            regs::CR9346::zeroed()
-                .with_mode(EepromMode::Program)
-                .with_select(state.select)
-                .with_clock(state.clock)
-                .with_data(state.data),
-        );
-        // Brings the write to the chip before the time begins: half a cycle of 500 kHz.
-        self.0.read(regs::CR9346);
-        udelay(Delta::from_micros(1));
-    }
-
-    fn sense(&mut self) -> bool {
-        self.0.read(regs::CR9346).answer()
-    }
-
-    fn pause(&mut self) {
-        fsleep(Delta::from_millis(1));
-    }
-}
-
-/// The wires of the management bus, in the chip's register.
-struct MdioWires<'a, 'bound>(&'a Bar<'bound>);
-
-impl mdio::Wires for MdioWires<'_, '_> {
-    fn drive(&mut self, clock: bool, data: Option<bool>) {
-        self.0.write_reg(
-            regs::MDIO::zeroed()
-                .with_drive(data.is_some())
-                .with_data(data.unwrap_or(false))
-                .with_clock(clock),
-        );
-        // Brings the write to the chip before the time begins: half a cycle of 500 kHz.
-        self.0.read(regs::MDIO);
-        udelay(Delta::from_micros(1));
-    }
-
-    fn sense(&mut self) -> bool {
-        self.0.read(regs::MDIO).answer()
-    }
 }

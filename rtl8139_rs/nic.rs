@@ -8,21 +8,17 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    counters::Counters,
-    descriptor,
+    counters::{
+        Counters,
+        MissedFrames, //
+    },
     eeprom,
     gate::{
         Source,
         Up, //
     },
-    hw::{
-        Hw,
-        Transceiver, //
-    },
+    hw::Hw,
     intr_mask::bits,
-    mdio,
-    mii,
-    missed::Missed,
     path::{
         self,
         Rx,
@@ -33,12 +29,15 @@ use super::{
         GONE,
         RESET, //
     },
-    regs,
     rx_filter::{
         self,
         Filter, //
     },
-    settings::Settings, //
+    settings::{
+        self,
+        Settings, //
+    },
+    tally, //
 };
 use crate::{
     ext::{
@@ -89,7 +88,6 @@ use crate::{
 };
 use kernel::{
     device::Bound,
-    io::Io,
     new_mutex, new_spinlock_irq, pci,
     prelude::*,
     sync::{
@@ -113,12 +111,6 @@ const LINK_POLL_MS: u32 = 3000;
 /// A chip that has a wrong idea of how far the ring was read receives nothing and says nothing.
 const CARE_MS: u32 = 8000;
 
-/// The count of missed frames, and whether the register may be read.
-struct MissedFrames {
-    count: Missed,
-    running: bool,
-}
-
 /// An interface.
 ///
 /// # Locking
@@ -139,7 +131,10 @@ pub(crate) struct Nic<'bound> {
     /// What else is counted.
     pub(crate) counters: Counters,
     #[pin]
-    missed: SpinLockIrq<MissedFrames>,
+    pub(super) missed: SpinLockIrq<MissedFrames>,
+    /// What the chip has counted; taken under the instance lock.
+    #[pin]
+    pub(super) tally: Mutex<tally::Counts>,
     /// The link is in half duplex, where frames collide.
     pub(crate) half_duplex: Atomic<bool>,
     /// What the user has chosen.
@@ -149,11 +144,11 @@ pub(crate) struct Nic<'bound> {
     pub(crate) eeprom: Mutex<Option<eeprom::Contents>>,
     /// What is to wake the machine, as [`Wake`]: kept while the interface is down, and told to the chip
     /// when the machine goes to sleep.
-    wake: Atomic<u32>,
+    pub(super) wake: Atomic<u32>,
     /// Which messages are printed.
     messages: Atomic<u32>,
     /// The last field: the device is disabled after all else.
-    enabled: Enabled<'bound>,
+    pub(super) enabled: Enabled<'bound>,
 }
 
 impl<'bound> Nic<'bound> {
@@ -164,7 +159,6 @@ impl<'bound> Nic<'bound> {
         enabled: Enabled<'bound>,
     ) -> impl PinInit<Self, Error> + 'bound {
         let settings = Settings::new(hw.chip.has_descriptors);
-        let contents = hw.read_eeprom();
         try_pin_init!(Self {
             hw,
             irq,
@@ -173,13 +167,11 @@ impl<'bound> Nic<'bound> {
             cut: Traffic::new(),
             segments: Traffic::new(),
             counters: Counters::new(),
-            missed <- new_spinlock_irq!(MissedFrames {
-                count: Missed::default(),
-                running: false,
-            }),
+            missed <- new_spinlock_irq!(MissedFrames::default()),
+            tally <- new_mutex!(tally::Counts::default()),
             half_duplex: Atomic::new(false),
             settings,
-            eeprom <- new_mutex!(contents),
+            eeprom <- new_mutex!(None),
             wake: Atomic::new(Wake::none().bits()),
             messages: Atomic::new(MESSAGES_DRIVER | MESSAGES_PROBE | MESSAGES_LINK),
             enabled,
@@ -189,46 +181,6 @@ impl<'bound> Nic<'bound> {
     /// The device on the bus.
     pub(crate) fn pdev(&self) -> &'bound pci::Device<Bound> {
         self.enabled.device()
-    }
-
-    /// The number under which user space knows the transceiver.
-    pub(crate) fn phy_address(&self) -> u8 {
-        match self.hw.transceiver() {
-            Transceiver::Internal => mii::PHY_ADDRESS,
-            Transceiver::External(address) => address,
-        }
-    }
-
-    /// Finds out whether there is a link, and tells the stack and the log of a change.
-    ///
-    /// Not to be called by two at a time: in the poll where the chip reports changes, under the
-    /// instance lock where it does not, or while nothing else runs.
-    pub(crate) fn check_link(&self, dev: &driver::Device<Self>) {
-        let up = self.hw.has_link();
-        let link = mii::Link::decode(self.hw.link_registers());
-        // ORDERING: Relaxed, see where it is read.
-        self.half_duplex.store(up && !link.full_duplex, Relaxed);
-        if up == dev.carrier_ok() {
-            return;
-        }
-        let tell = self.messages() & MESSAGES_LINK != 0;
-        if up {
-            if tell {
-                let duplex = if link.full_duplex { "full" } else { "half" };
-                netdev_info!(
-                    dev,
-                    "link up, {} Mbit/s, {} duplex\n",
-                    link.speed.mbps(),
-                    duplex
-                );
-            }
-            dev.carrier_on();
-        } else {
-            if tell {
-                netdev_info!(dev, "link down\n");
-            }
-            dev.carrier_off();
-        }
     }
 
     /// Which messages are printed (`NETIF_MSG_*`).
@@ -241,47 +193,6 @@ impl<'bound> Nic<'bound> {
     pub(crate) fn set_messages(&self, messages: u32) {
         // ORDERING: Relaxed, see `messages`.
         self.messages.store(messages, Relaxed);
-    }
-
-    /// What is to wake the machine.
-    pub(crate) fn wake(&self, _cx: &Locked<'_, Self>) -> Wake {
-        // ORDERING: Relaxed. The instance lock, which the token stands for, orders reads and writes.
-        Wake::from_bits(self.wake.load(Relaxed))
-    }
-
-    /// Sets what is to wake the machine, when it sleeps.
-    pub(crate) fn set_wake(&self, _cx: &Locked<'_, Self>, wake: Wake) {
-        // ORDERING: Relaxed, see `wake`.
-        self.wake.store(wake.bits(), Relaxed);
-        self.enabled.set_wakeup(!wake.is_empty());
-    }
-
-    /// The machine goes to sleep, and the chip is halted: it is told what to wake for. Returns whether
-    /// there is anything.
-    pub(crate) fn arm_wake(&self, cx: &Locked<'_, Self>) -> bool {
-        let wake = self.wake(cx);
-        if wake.is_empty() {
-            return false;
-        }
-        self.hw.arm_wake(&cx.dev().mac(), wake);
-        true
-    }
-
-    /// The machine is awake.
-    pub(crate) fn disarm_wake(&self, cx: &Locked<'_, Self>) {
-        if !self.wake(cx).is_empty() {
-            self.hw.disarm_wake();
-        }
-    }
-
-    /// All frames that found no room in the chip, since the driver was bound.
-    pub(crate) fn missed_frames(&self) -> u64 {
-        let mut missed = self.missed.lock();
-        if missed.running {
-            let register = self.hw.bar.read(regs::MPC).into_raw();
-            missed.count.update(register);
-        }
-        missed.count.total()
     }
 
     /// What the receiver is to accept.
@@ -334,6 +245,11 @@ impl<'bound> driver::Operations for Nic<'bound> {
     ) -> Result<Parts<impl PinInit<Up, Error>, Rx<'bound>, Tx<'bound>>> {
         let errors = cx.dev().features().contains(Features::RXALL);
         let (rx, tx) = path::open(self, cx, cx.dev().mtu())?;
+        let tally = if self.settings.is_classic() {
+            None
+        } else {
+            Some(tally::Dump::new(self.pdev().as_ref())?)
+        };
         Ok(Parts {
             up: Up::new(
                 Filter {
@@ -341,6 +257,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
                     ..Filter::station()
                 },
                 self.hw.polls_link(),
+                tally,
             ),
             rx,
             tx,
@@ -354,28 +271,25 @@ impl<'bound> driver::Operations for Nic<'bound> {
         let loopback = self.settings.loopback();
         // Nobody has looked after it while the interface was down.
         self.restore_place();
-        if let Err(error) = self.hw.start(&memory, &dev.mac(), filter, loopback) {
+        self.know_eeprom();
+        if let Err(error) = self.hw.start(&memory, &dev.mac(), loopback) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
             self.hw.halt();
             return Err(error);
         }
+        self.begin_tally(dev, up);
+        self.hw.open_receiver(filter);
         path::follow(rx, tx, filter);
 
-        let mut missed = self.missed.lock();
-        missed.count.restart();
-        missed.running = true;
-        drop(missed);
+        self.begin_missed();
 
         self.check_link(dev);
         Ok(())
     }
 
     fn stop(&self, quiet: Quiet<'_, Self>) {
-        let mut missed = self.missed.lock();
-        missed.count.update(self.hw.bar.read(regs::MPC).into_raw());
-        missed.running = false;
-        drop(missed);
-
+        self.end_missed();
+        self.end_tally(quiet.dev, quiet.up);
         path::before_halt(self, quiet.tx);
         let end = self.hw.halt();
         path::after_halt(self, quiet.rx, quiet.tx, end);
@@ -536,17 +450,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         phy: u8,
         reg: u8,
     ) -> Result<u16> {
-        if up.is_none() {
-            return Err(EINVAL);
-        }
-        Ok(match (self.hw.transceiver(), phy) {
-            // A register that the transceiver does not have reads as zero.
-            (Transceiver::Internal, mii::PHY_ADDRESS) => {
-                mii::Register::from_number(reg.into()).map_or(0, |reg| self.hw.read_phy(reg))
-            }
-            (Transceiver::External(_), 0..mdio::ADDRESSES) => self.hw.read_bus(phy, reg),
-            _ => u16::MAX,
-        })
+        self.read_mii(up, phy, reg)
     }
 
     fn mii_write(
@@ -557,19 +461,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         reg: u8,
         value: u16,
     ) -> Result {
-        if up.is_none() {
-            return Err(EINVAL);
-        }
-        match (self.hw.transceiver(), phy) {
-            (Transceiver::Internal, mii::PHY_ADDRESS) => {
-                if let Some(reg) = mii::Register::from_number(reg.into()) {
-                    self.hw.write_phy(reg, value);
-                }
-            }
-            (Transceiver::External(_), 0..mdio::ADDRESSES) => self.hw.write_bus(phy, reg, value),
-            _ => {}
-        }
-        Ok(())
+        self.write_mii(up, phy, reg, value)
     }
 
     fn set_features(
@@ -578,25 +470,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         up: Option<&Up>,
         features: Features,
     ) -> Result {
-        // It is in a register that sending uses, so it is set while nothing is sent. Before the rest, since
-        // it has the chip start with the features that are on yet.
-        if self.settings.set_loopback(features) && up.is_some() {
-            if let Err(error) = cx.restart() {
-                // The layer tries again, with what is wanted.
-                netdev_err!(cx.dev(), "restart failed: {:?}\n", error);
-            }
-        }
-        if let Some(up) = up {
-            up.set_filter(Filter {
-                errors: features.contains(Features::RXALL),
-                ..up.filter()
-            });
-            cx.dev().kick_napi(&cx.process());
-            if !self.settings.is_classic() {
-                self.hw.set_offloads(self.settings.offloads(features));
-            }
-        }
-        Ok(())
+        self.apply_features(cx, up, features)
     }
 
     fn pool<'a>(rx: &'a mut Rx<'bound>) -> Option<&'a mut Link> {
@@ -611,16 +485,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn features_check(&self, frame: &Outgoing<'_>, features: Features) -> Features {
-        // The chip that cuts it looks for the IPv4 header right behind the Ethernet header, and has only so
-        // many bits for the length of a segment.
-        match frame.segment_size() {
-            Some(size)
-                if size.get() > descriptor::MAX_SEGMENT || frame.is_tagged_in_band(features) =>
-            {
-                features.without(Features::SEGMENTS)
-            }
-            _ => features,
-        }
+        settings::features_check(frame, features)
     }
 
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>, mtu: u32) -> Result {
@@ -656,27 +521,10 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn stats64(&self, stats: &mut Stats64) {
-        (stats.rx_packets, stats.rx_bytes) = self.received.get();
-        (stats.tx_packets, stats.tx_bytes) = self.sent.get();
-        self.counters.report(stats);
-        stats.rx_missed_errors = self.missed_frames();
+        self.count(stats);
     }
 
     fn queue_stats(&self) -> QueueStats {
-        let (rx_packets, rx_bytes) = self.received.get();
-        let (tx_packets, tx_bytes) = self.sent.get();
-        let (tx_cut_packets, tx_cut_bytes) = self.cut.get();
-        let (tx_segments, tx_segment_bytes) = self.segments.get();
-        QueueStats {
-            rx_packets,
-            rx_bytes,
-            rx_alloc_fail: self.counters.rx_dropped.get(),
-            tx_packets,
-            tx_bytes,
-            tx_cut_packets,
-            tx_cut_bytes,
-            tx_segments,
-            tx_segment_bytes,
-        }
+        self.count_by_queue()
     }
 }

@@ -19,8 +19,12 @@
 //! | CPCR | command of the C+ mode |
 //! | TNPDS, THPDS, RDSAR | C+: addresses of the descriptors |
 //! | TPPOLL | C+: there are frames to send |
+//! | DTCCR | C+: has the chip write its counters to memory (*dump tally counter command*) |
 //! | ETTHR | C+: transmit threshold |
 //! | BMCR to ANER | the transceiver's registers, IEEE 802.3 clause 22 |
+//!
+//! `scripts/registers` reads these definitions, and shows by them what `ethtool -d` finds in a card. By it
+//! a register belongs to one mode if that is the first what is said of it.
 //!
 //! A chip accepts an access only of the width that is given here. Each access costs an exit to the
 //! hypervisor in a virtual machine, and around a microsecond on a bus, so each one on the path of a
@@ -53,7 +57,7 @@ register! {
         31:0 bits;
     }
 
-    /// Transmit status: a write sends the frame in the slot.
+    /// In the classic mode: transmit status; a write sends the frame in the slot.
     pub(crate) TSD(u32)[4] @ 0x10 {
         /// Carrier lost; always set at 100 Mbit/s.
         31:31 carrier_lost => bool;
@@ -69,7 +73,19 @@ register! {
         12:0 size;
     }
 
-    /// Address of the frame in a slot, a multiple of four.
+    /// In the C+ mode: where the chip writes its counters, a multiple of 64; low word.
+    pub(crate) DTCCR(u32) @ 0x10 {
+        31:6 address;
+        /// Starts to write; clears itself.
+        3:3 dump => bool;
+    }
+
+    /// In the C+ mode: the high word of that address.
+    pub(crate) DTCCRH(u32) @ 0x14 {
+        31:0 address;
+    }
+
+    /// In the classic mode: address of the frame in a slot, a multiple of four.
     pub(crate) TSA(u32)[4] @ 0x20 {
         31:0 address;
     }
@@ -84,7 +100,7 @@ register! {
         31:0 address;
     }
 
-    /// Address of the receive ring.
+    /// In the classic mode: address of the receive ring.
     pub(crate) RBSTART(u32) @ 0x30 {
         31:0 address;
     }
@@ -101,22 +117,22 @@ register! {
         0:0 ring_empty => bool;
     }
 
-    /// Where the driver reads in the receive ring, less 16.
+    /// In the classic mode: where the driver reads in the receive ring, less 16.
     pub(crate) CAPR(u16) @ 0x38 {
         15:0 offset;
     }
 
-    /// Where the chip writes in the receive ring.
+    /// In the classic mode: where the chip writes in the receive ring.
     pub(crate) CBR(u16) @ 0x3a {
         15:0 offset;
     }
 
-    /// Interrupt mask; bits as in [`intr_mask`](super::intr_mask).
+    /// Interrupt mask; bits as in [`intr_mask::bits`](super::intr_mask::bits).
     pub(crate) IMR(u16) @ 0x3c {
         15:0 events;
     }
 
-    /// Interrupt status; a written one clears.
+    /// Interrupt status; a written one clears; bits as in [`intr_mask::bits`](super::intr_mask::bits).
     pub(crate) ISR(u16) @ 0x3e {
         15:0 events;
     }
@@ -231,27 +247,27 @@ register! {
         11:0 early;
     }
 
-    /// Transmit status of all slots, see [`tx_slots`](super::tx_slots).
+    /// In the classic mode: transmit status of all slots, see [`tx_slots`](super::tx_slots).
     pub(crate) TSAD(u16) @ 0x60 {
         15:0 bits;
     }
 
-    /// Basic mode control. Locked.
+    /// Basic mode control; bits as in `mii::control`. Locked.
     pub(crate) BMCR(u16) @ 0x62 {
         15:0 value;
     }
 
-    /// Basic mode status.
+    /// Basic mode status; bits as in `mii::status`.
     pub(crate) BMSR(u16) @ 0x64 {
         15:0 value;
     }
 
-    /// What is offered in negotiation.
+    /// What is offered in negotiation; bits as in `mii::ability`.
     pub(crate) ANAR(u16) @ 0x66 {
         15:0 value;
     }
 
-    /// What the other end offers.
+    /// What the other end offers; bits as in `mii::ability`.
     pub(crate) ANLPAR(u16) @ 0x68 {
         15:0 value;
     }

@@ -11,21 +11,29 @@
 use super::{
     cplus_rx,
     cplus_tx::MIN_DESCRIPTORS,
-    descriptor::MAX_DESCRIPTORS,
+    descriptor::{
+        self,
+        MAX_DESCRIPTORS, //
+    },
     gate::Up,
     hw::Offloads,
     nic::Nic,
     path,
     regs::Loopback,
+    rx_filter::Filter,
     tx_slots, //
 };
-use crate::net::{
-    driver::{
-        Config,
-        Features,
-        Locked, //
+use crate::{
+    net::{
+        driver::{
+            Config,
+            Features,
+            Locked, //
+        },
+        ethtool::RingParameters,
+        offload::Outgoing,
     },
-    ethtool::RingParameters,
+    netdev_err, //
 };
 use kernel::{
     prelude::*,
@@ -246,6 +254,18 @@ pub(crate) fn config(mac: Option<[u8; 6]>, has_descriptors: bool) -> Config {
         )
 }
 
+/// Which of `features` the chip can do for this frame.
+pub(crate) fn features_check(frame: &Outgoing<'_>, features: Features) -> Features {
+    // The chip that cuts it looks for the IPv4 header right behind the Ethernet header, and has only so
+    // many bits for the length of a segment.
+    match frame.segment_size() {
+        Some(size) if size.get() > descriptor::MAX_SEGMENT || frame.is_tagged_in_band(features) => {
+            features.without(Features::SEGMENTS)
+        }
+        _ => features,
+    }
+}
+
 impl Nic<'_> {
     /// Chooses the mode, while the interface is down. The features must be looked at again afterwards.
     ///
@@ -324,5 +344,33 @@ impl Nic<'_> {
     pub(crate) fn replace_rings(&self, cx: &mut Locked<'_, Self>, mtu: u32) -> Result {
         let (rx, tx) = path::open(self, cx, mtu)?;
         cx.replace(rx, tx)
+    }
+
+    /// Switches what the chip does to `features`.
+    pub(crate) fn apply_features(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        features: Features,
+    ) -> Result {
+        // It is in a register that sending uses, so it is set while nothing is sent. Before the rest, since
+        // it has the chip start with the features that are on yet.
+        if self.settings.set_loopback(features) && up.is_some() {
+            if let Err(error) = cx.restart() {
+                // The layer tries again, with what is wanted.
+                netdev_err!(cx.dev(), "restart failed: {:?}\n", error);
+            }
+        }
+        if let Some(up) = up {
+            up.set_filter(Filter {
+                errors: features.contains(Features::RXALL),
+                ..up.filter()
+            });
+            cx.dev().kick_napi(&cx.process());
+            if !self.settings.is_classic() {
+                self.hw.set_offloads(self.settings.offloads(features));
+            }
+        }
+        Ok(())
     }
 }

@@ -284,7 +284,7 @@ impl Operations for Echo {
 impl ethtool::Operations<Echo> for Echo {
     const STATISTICS: &'static [&'static CStr] = &[c"resets"];
 
-    fn statistics(this: &Echo, _up: Option<&Up>, values: &mut [u64]) {
+    fn statistics(this: &Echo, _cx: &mut Locked<'_, Echo>, _up: Option<&Up>, values: &mut [u64]) {
         for (value, count) in values.iter_mut().zip([this.resets.get()]) {
             *value = count;
         }

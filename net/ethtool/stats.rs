@@ -116,23 +116,54 @@ group! {
     }
 }
 
+/// The strings of a set: those that all devices have, and the others.
+type Names = [&'static [&'static CStr]; 2];
+
+/// How many strings they are.
+fn count(names: Names) -> usize {
+    let [all, more] = names;
+    all.len().saturating_add(more.len())
+}
+
 /// The callbacks about counters, and about all that has names.
 impl<T: driver::Operations> Table<T> {
-    /// The strings of a set; `None` if the driver has no such set.
-    fn names(set: u32) -> Option<&'static [&'static CStr]> {
+    /// The strings of a set, one after the other; `None` if the driver has no such set.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be the argument of an ethtool callback of a device of `T`.
+    unsafe fn names(dev: *mut net_device, set: u32) -> Option<Names> {
         match set {
             bindings::ethtool_stringset_ETH_SS_STATS
                 if <T::Ethtool as Operations<T>>::HAS_STATISTICS =>
             {
-                Some(T::Ethtool::STATISTICS)
+                // SAFETY: By this function's contract.
+                Some(unsafe { Self::statistics_names(dev) })
             }
             bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS
                 if <T::Ethtool as Operations<T>>::HAS_PRIVATE_FLAGS =>
             {
-                Some(T::Ethtool::PRIVATE_FLAGS)
+                Some([T::Ethtool::PRIVATE_FLAGS, &[]])
             }
             _ => None,
         }
+    }
+
+    /// The names of the counters of a device.
+    ///
+    /// # Safety
+    ///
+    /// As for `names`.
+    unsafe fn statistics_names(dev: *mut net_device) -> Names {
+        let more = if <T::Ethtool as Operations<T>>::HAS_MORE_STATISTICS {
+            // CAST: The types are one in C; the other one is complete.
+            // SAFETY: The caller guarantees it.
+            let dev = unsafe { driver::Device::<T>::from_raw(dev.cast()) };
+            T::Ethtool::more_statistics(dev.private())
+        } else {
+            &[]
+        };
+        [T::Ethtool::STATISTICS, more]
     }
 
     /// `get_sset_count()`.
@@ -140,10 +171,12 @@ impl<T: driver::Operations> Table<T> {
     /// # Safety
     ///
     /// Only the core may call it, as [`Table`] says.
-    pub(super) unsafe extern "C" fn get_sset_count(_dev: *mut net_device, set: c_int) -> c_int {
+    pub(super) unsafe extern "C" fn get_sset_count(dev: *mut net_device, set: c_int) -> c_int {
         from_result(|| {
-            let names = u32::try_from(set).ok().and_then(Self::names);
-            Ok(c_int::try_from(names.ok_or(EOPNOTSUPP)?.len())?)
+            let set = u32::try_from(set)?;
+            // SAFETY: This is an ethtool callback.
+            let names = unsafe { Self::names(dev, set) }.ok_or(EOPNOTSUPP)?;
+            Ok(c_int::try_from(count(names))?)
         })
     }
 
@@ -152,15 +185,16 @@ impl<T: driver::Operations> Table<T> {
     /// # Safety
     ///
     /// Only the core may call it, as [`Table`] says.
-    pub(super) unsafe extern "C" fn get_strings(_dev: *mut net_device, set: u32, data: *mut u8) {
+    pub(super) unsafe extern "C" fn get_strings(dev: *mut net_device, set: u32, data: *mut u8) {
         const LEN: usize = bindings::ETH_GSTRING_LEN as usize;
-        let Some(names) = Self::names(set) else {
+        // SAFETY: This is an ethtool callback.
+        let Some(names) = (unsafe { Self::names(dev, set) }) else {
             return;
         };
         // SAFETY: The core has made room for as many names as `get_sset_count` said, zeroed.
         let room =
-            unsafe { core::slice::from_raw_parts_mut(data.cast::<[u8; LEN]>(), names.len()) };
-        for (to, name) in room.iter_mut().zip(names) {
+            unsafe { core::slice::from_raw_parts_mut(data.cast::<[u8; LEN]>(), count(names)) };
+        for (to, name) in room.iter_mut().zip(names.iter().copied().flatten()) {
             // The last byte stays zero.
             for (to, from) in to.iter_mut().take(LEN - 1).zip(name.to_bytes()) {
                 *to = *from;
@@ -178,10 +212,16 @@ impl<T: driver::Operations> Table<T> {
         _stats: *mut bindings::ethtool_stats,
         data: *mut u64,
     ) {
-        // SAFETY: The core has made room for as many values as `get_sset_count` said, zeroed.
-        let values = unsafe { core::slice::from_raw_parts_mut(data, T::Ethtool::STATISTICS.len()) };
         // SAFETY: This is an ethtool callback.
-        unsafe { Self::with(dev, |this, _, up| T::Ethtool::statistics(this, up, values)) };
+        let names = unsafe { Self::statistics_names(dev) };
+        // SAFETY: The core has made room for as many values as `get_sset_count` said, zeroed.
+        let values = unsafe { core::slice::from_raw_parts_mut(data, count(names)) };
+        // SAFETY: This is an ethtool callback.
+        unsafe {
+            Self::with(dev, |this, cx, up| {
+                T::Ethtool::statistics(this, cx, up, values)
+            })
+        };
     }
 
     /// `get_eth_mac_stats()`.

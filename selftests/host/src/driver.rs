@@ -18,6 +18,8 @@ pub(crate) mod cplus_tx;
 pub(crate) mod descriptor;
 #[path = "../../../rtl8139_rs/eeprom.rs"]
 pub(crate) mod eeprom;
+#[path = "../../../rtl8139_rs/eeprom_wires.rs"]
+pub(crate) mod eeprom_wires;
 #[path = "../../../rtl8139_rs/ethtool.rs"]
 pub(crate) mod ethtool;
 #[path = "../../../rtl8139_rs/gate.rs"]
@@ -26,6 +28,8 @@ pub(crate) mod gate;
 pub(crate) mod hw;
 #[path = "../../../rtl8139_rs/intr_mask.rs"]
 pub(crate) mod intr_mask;
+#[path = "../../../rtl8139_rs/link.rs"]
+pub(crate) mod link;
 #[path = "../../../rtl8139_rs/mdio.rs"]
 pub(crate) mod mdio;
 #[path = "../../../rtl8139_rs/mii.rs"]
@@ -46,9 +50,15 @@ pub(crate) mod rx_filter;
 pub(crate) mod rx_ring;
 #[path = "../../../rtl8139_rs/settings.rs"]
 pub(crate) mod settings;
+#[path = "../../../rtl8139_rs/tally.rs"]
+pub(crate) mod tally;
+#[path = "../../../rtl8139_rs/transceiver.rs"]
+pub(crate) mod transceiver;
 #[path = "../../../rtl8139_rs/tx_ring.rs"]
 pub(crate) mod tx_ring;
 #[path = "../../../rtl8139_rs/tx_slots.rs"]
 pub(crate) mod tx_slots;
+#[path = "../../../rtl8139_rs/wake.rs"]
+pub(crate) mod wake;
 #[path = "../../../rtl8139_rs/xdp.rs"]
 pub(crate) mod xdp;

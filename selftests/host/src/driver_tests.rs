@@ -21,6 +21,7 @@ mod recovery;
 mod rx_filter;
 mod rx_ring;
 mod start;
+mod tally;
 mod truthful_chip;
 mod tx_ring;
 mod tx_slots;

@@ -59,6 +59,13 @@ pub trait Io {
         self.write(location, change(value));
     }
 
+    fn try_read16(&self, offset: usize) -> Result<u16> {
+        if offset % 2 != 0 || offset + 2 > self.size() {
+            return Err(EINVAL);
+        }
+        Ok(self.registers().read(offset, 2) as u16)
+    }
+
     fn try_read32(&self, offset: usize) -> Result<u32> {
         if offset % 4 != 0 || offset + 4 > self.size() {
             return Err(EINVAL);

@@ -33,8 +33,8 @@ fn cplus(kind: Kind) -> Hardware {
     Hardware::of(kind, Model::CPlus)
 }
 
-/// Two rings, and a buffer for each descriptor to receive.
-const PIECES: usize = 2 + 64;
+/// Two rings, a buffer for each descriptor to receive, and room for the chip's counters.
+const PIECES: usize = 2 + 64 + 1;
 
 #[test]
 fn going_up_without_memory_leaves_nothing_behind() {

@@ -39,9 +39,19 @@ fn bytes(words: &[u16]) -> Vec<u8> {
 }
 
 fn shown(contents: &Contents) -> Vec<u8> {
-    let mut data = vec![0xaa; contents.len()];
+    let mut data = vec![0xaa; 256];
     contents.copy_to(0, &mut data);
+    // What is beyond the end is left alone.
+    if data[128..] == [0xaa; 128] {
+        data.truncate(128);
+    }
     data
+}
+
+/// What is in a memory that is there.
+fn contents(memory: &mut Memory) -> Contents {
+    let width = probe(memory).unwrap();
+    Contents::read(memory, width).unwrap()
 }
 
 const CARD: [u16; 10] = [
@@ -97,9 +107,9 @@ proptest! {
         data in proptest::collection::vec(any::<u8>(), 1..20),
     ) {
         let mut memory = Memory::new(if large { 8 } else { 6 }, &CARD);
-        let mut contents = Contents::read(&mut memory).unwrap();
+        let mut contents = contents(&mut memory);
         let before = shown(&contents);
-        let offset = offset % (contents.len() - data.len());
+        let offset = offset % (before.len() - data.len());
         let mut after = before.clone();
         after[offset..][..data.len()].copy_from_slice(&data);
         let changed = before.chunks(2).zip(after.chunks(2)).filter(|(old, new)| old != new).count();
@@ -121,24 +131,52 @@ proptest! {
 fn reads_all_of_the_memory() {
     for (bits, len) in [(6, 128), (8, 256)] {
         let mut memory = Memory::new(bits, &CARD);
-        let contents = Contents::read(&mut memory).unwrap();
-        assert_eq!(contents.len(), len);
+        let contents = contents(&mut memory);
+        assert_eq!(probe(&mut memory).unwrap().len(), len);
         assert_eq!(shown(&contents), bytes(&memory.words)[..len]);
         let mut part = [0; 3];
         contents.copy_to(13, &mut part);
         assert_eq!(part, [0, 0x52, 0x54]);
-        // What is beyond the end is left alone.
         let mut beyond = [7; 4];
         contents.copy_to(len - 1, &mut beyond);
         assert_eq!(beyond[1..], [7; 3]);
     }
-    assert_eq!(Contents::read(&mut Stuck(true)), None);
+    for width in [Width::Six, Width::Eight] {
+        assert_eq!(Contents::read(&mut Stuck(true), width), None);
+    }
+}
+
+/// A card that goes while it is read is not remembered as one full of ones.
+#[test]
+fn a_memory_that_falls_silent_was_not_read() {
+    struct Silenced(Memory, usize);
+
+    impl Wires for Silenced {
+        fn drive(&mut self, state: State) {
+            self.1 = self.1.saturating_sub(1);
+            self.0.drive(state);
+        }
+
+        fn sense(&mut self) -> bool {
+            self.1 == 0 || self.0.sense()
+        }
+
+        fn pause(&mut self) {}
+    }
+
+    const CHANGES: usize = 66 * 54;
+    for changes in [0, 54, 55, 1000, CHANGES - 54, CHANGES - 20] {
+        let mut wires = Silenced(Memory::new(6, &CARD), changes);
+        assert_eq!(Contents::read(&mut wires, Width::Six), None, "{changes}");
+    }
+    let mut wires = Silenced(Memory::new(6, &CARD), CHANGES);
+    assert!(Contents::read(&mut wires, Width::Six).is_some());
 }
 
 #[test]
 fn a_memory_that_takes_nothing_is_found_out_in_bounded_time() {
     let mut memory = Memory::new(6, &CARD).read_only();
-    let mut contents = Contents::read(&mut memory).unwrap();
+    let mut contents = contents(&mut memory);
     let before = shown(&contents);
     let start = Instant::<Monotonic>::now();
     assert_eq!(contents.write(&mut memory, 20, &[1; 64]), Err(NotWritten));

@@ -8,6 +8,7 @@ use crate::model::{
         Ending,
         Fate,
         Kind,
+        Model,
         MAC, //
     },
     lie::Lie,
@@ -199,6 +200,57 @@ fn an_eeprom_that_takes_nothing_is_an_error() {
     machine.check_manners();
 }
 
+/// It takes long, and who asks for the card only wants to know its address.
+#[test]
+fn the_eeprom_is_read_once_and_not_when_the_driver_gets_the_card() {
+    for kind in KINDS {
+        let hardware = Hardware::new(kind);
+        let accesses = || hardware.card.chip().accesses;
+        let mut machine = Machine::new(&hardware).unwrap();
+        assert!(accesses() < 1000, "{} accesses in probe", accesses());
+        assert!(machine.has_its_own_address());
+        let before = accesses();
+        assert_eq!(machine.dev.control(|nic, _, _| Nic::eeprom_len(nic)), 128);
+        assert_eq!(accesses(), before);
+
+        // Asked for before the first start, it is not read at that.
+        let shown = eeprom(&machine);
+        assert_eq!(shown[14..20], MAC);
+        assert!(accesses() > before + 5000);
+        let before = accesses();
+        machine.bounded(|dev| dev.open()).unwrap();
+        assert_eq!(eeprom(&machine), shown);
+        assert!(accesses() < before + 1000);
+        assert!(machine.works());
+        machine.check_manners();
+    }
+}
+
+/// It is tried again while the interface is down, and nothing wrong is kept.
+#[test]
+fn an_eeprom_that_did_not_answer_is_asked_again() {
+    let hardware = Hardware::new(Kind::Silicon);
+    let mut machine = Machine::new(&hardware).unwrap();
+    let ask = |machine: &Machine<'_>| {
+        let mut word = [0; 2];
+        machine.bounded(|dev| {
+            dev.control(|nic, cx, up| Nic::eeprom(nic, cx, up, 0, &mut word).map(|()| word))
+        })
+    };
+    hardware.card.chip().tell(Lie::DeafEeprom);
+    assert_eq!(ask(&machine), Err(EIO));
+    assert_eq!(set_eeprom(&machine, 0, &[1]), Err(EIO));
+    machine.bounded(|dev| dev.open()).unwrap();
+    hardware.card.chip().come_to_its_senses();
+    // Now it is not to be disturbed.
+    assert_eq!(ask(&machine), Err(EIO));
+    machine.bounded(|dev| dev.close());
+    assert_eq!(ask(&machine), Ok([0x29, 0x81]));
+    machine.bounded(|dev| dev.open()).unwrap();
+    assert!(machine.works());
+    machine.check_manners();
+}
+
 #[test]
 fn a_card_without_eeprom_shows_none() {
     let hardware = Hardware::new(Kind::Silicon);
@@ -232,6 +284,31 @@ fn messages_about_the_link_can_be_switched_off() {
     assert_eq!(level(&machine), quiet);
     assert_eq!(change(&mut machine, true), 0);
     assert_eq!(change(&mut machine, false), 0);
+}
+
+/// A register answers to an access of its own width.
+#[test]
+fn registers_are_dumped_as_they_are_read_one_by_one() {
+    let hardware = Hardware::of(Kind::Qemu, Model::CPlus);
+    let machine = Machine::up(&hardware);
+    let mut dump = [0; Nic::REGISTERS_LEN];
+    machine.dev.control(|nic, cx, up| {
+        Nic::registers(nic, cx, up, &mut dump);
+    });
+    for (offset, width) in [
+        (0x3c, 2),
+        (0x40, 4),
+        (0x44, 4),
+        (0x62, 2),
+        (0x64, 2),
+        (0xe0, 2),
+    ] {
+        let mut bytes = [0; 4];
+        bytes[..width].copy_from_slice(&dump[offset..][..width]);
+        let value = hardware.card.read(offset, width);
+        assert_ne!(value, 0, "{offset:#x}");
+        assert_eq!(u32::from_le_bytes(bytes), value, "{offset:#x}");
+    }
 }
 
 #[test]

@@ -33,6 +33,7 @@ use std::sync::{
 mod classic;
 mod descriptors;
 mod registers;
+pub(crate) mod tally;
 
 pub(crate) use self::descriptors::tagged;
 
@@ -177,6 +178,7 @@ pub(crate) struct Chip {
     /// Something was written while the card did not answer, and it was not reset since.
     missed_a_write: bool,
     cplus: descriptors::State,
+    tally: tally::Tally,
     /// What was sent.
     pub(crate) wire: Vec<Vec<u8>>,
     /// What the chip was to compute for each of those, as the command says; nothing in the classic mode.
@@ -239,6 +241,7 @@ impl Chip {
             hides: false,
             missed_a_write: false,
             cplus: descriptors::State::default(),
+            tally: tally::Tally::default(),
             wire: Vec::new(),
             work: Vec::new(),
             accesses: 0,
@@ -398,7 +401,9 @@ impl Chip {
             return Fate::Missed;
         }
         if self.is_cplus() {
-            self.fill_buffers(frame)
+            let fate = self.fill_buffers(frame);
+            self.count_received(frame, fate);
+            fate
         } else {
             self.fill_ring(frame)
         }

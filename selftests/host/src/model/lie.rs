@@ -56,6 +56,10 @@ pub(crate) enum Lie {
     Missed(u32),
     /// The EEPROM never answers.
     DeafEeprom,
+    /// The chip never finishes to write its counters: it does so when it tells the truth again.
+    TallyHangs,
+    /// It says that it has, and has not.
+    TallyLost,
 }
 
 /// The lies that the chip tells now.
@@ -75,6 +79,8 @@ pub(crate) struct Lies {
     pub(super) withheld: u16,
     pub(super) reset_hangs: bool,
     pub(super) deaf_eeprom: bool,
+    pub(super) tally_hangs: bool,
+    pub(super) tally_lost: bool,
     pub(super) transmitter_dead: bool,
 }
 
@@ -105,6 +111,8 @@ impl Chip {
             Lie::LosesPosition => self.lose_position(),
             Lie::Missed(frames) => self.miss(frames),
             Lie::DeafEeprom => self.lies.deaf_eeprom = true,
+            Lie::TallyHangs => self.lies.tally_hangs = true,
+            Lie::TallyLost => self.lies.tally_lost = true,
         }
     }
 
@@ -116,5 +124,6 @@ impl Chip {
         }
         self.pretend(before.withheld);
         self.finish_transfer();
+        self.finish_dump();
     }
 }

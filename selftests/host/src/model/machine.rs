@@ -48,9 +48,9 @@ use kernel::{
     time, //
 };
 
-/// No call into the driver accesses more registers than this. The most is a restart of a chip whose
-/// reset does not end: three times 10 ms, in steps of 10 us.
-const MOST_ACCESSES: usize = 3200;
+/// No call into the driver accesses more registers than this. The most is a start of a chip whose EEPROM
+/// is read, 66 words, and whose reset does not end: three times 10 ms, in steps of 10 us.
+const MOST_ACCESSES: usize = 8200 + 3200;
 
 /// So many interrupts in a row may be taken for another device's by mistake.
 const FOREIGN: usize = 256;

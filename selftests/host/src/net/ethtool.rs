@@ -106,11 +106,13 @@ pub(crate) struct MacStats {
     pub(crate) frames_received_ok: Option<u64>,
     pub(crate) octets_received_ok: Option<u64>,
     pub(crate) multicast_frames_received_ok: Option<u64>,
+    pub(crate) broadcast_frames_received_ok: Option<u64>,
     pub(crate) frame_check_sequence_errors: Option<u64>,
     pub(crate) alignment_errors: Option<u64>,
     pub(crate) single_collision_frames: Option<u64>,
     pub(crate) multiple_collision_frames: Option<u64>,
     pub(crate) frames_lost_in_receiver: Option<u64>,
+    pub(crate) frames_lost_in_transmitter: Option<u64>,
     pub(crate) late_collisions: Option<u64>,
     pub(crate) frames_aborted_by_collisions: Option<u64>,
     pub(crate) carrier_sense_errors: Option<u64>,
@@ -132,7 +134,8 @@ pub(crate) trait Operations<T: driver::Operations> {
     const EEPROM_MAGIC: u32;
     const PRIVATE_FLAGS: &'static [&'static CStr];
 
-    fn statistics(this: &T, up: Option<&T::Up>, values: &mut [u64]);
+    fn more_statistics(this: &T) -> &'static [&'static CStr];
+    fn statistics(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>, values: &mut [u64]);
     fn registers(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>, dump: &mut [u8]) -> u32;
     fn link(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>) -> bool;
     fn link_settings(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>) -> Result<LinkSettings>;

@@ -340,6 +340,7 @@ impl Chip {
         }
 
         let ending = self.lies.ending.take().unwrap_or(Ending::Sent);
+        self.count_sent(ending);
         let outcome = match ending {
             Ending::Sent => 0,
             Ending::Underrun => TX_ERROR | TX_UNDERRUN,
@@ -407,6 +408,9 @@ impl Chip {
 
     pub(super) fn answer_cplus(&mut self, offset: usize, width: usize) -> Option<u32> {
         Some(match (self.model, offset, width) {
+            (Model::CPlus, 0x10 | 0x14, 4) if self.is_cplus() => {
+                self.answer_tally((offset - 0x10) / 4)
+            }
             (Model::CPlus, 0xe0, 2) => self.cplus.command.into(),
             (Model::CPlus, 0xe4 | 0xe8, 4) => self.cplus.receive[(offset - 0xe4) / 4],
             (Model::CPlus, 0xec, 1) => self.cplus.threshold.into(),
@@ -425,6 +429,7 @@ impl Chip {
                 self.cplus.receive[(offset - 0xe4) / 4] = value;
             }
             (0xec, 1) => self.cplus.threshold = value as u8,
+            (0x10 | 0x14, 4) if self.is_cplus() => self.take_tally((offset - 0x10) / 4, value),
             (0xd9, 1) => self.doorbell(value as u8),
             // What has no meaning there: slots, ring and its position.
             (0x10..0x20 | 0x30 | 0x38, _) if self.is_cplus() => {

@@ -26,6 +26,7 @@ impl Chip {
         self.cbr = 0;
         self.begin_ring();
         self.leave_cplus();
+        self.reset_tally();
         self.resetting = if self.lies.reset_hangs { usize::MAX } else { 2 };
     }
 
@@ -156,6 +157,9 @@ impl Chip {
             (0x4c, 4) => self.mpc = 0,
             (0x50, 1) => {
                 self.cr9346 = value as u8;
+                if value >> 6 == 2 && self.cr != 0 {
+                    self.violation("the EEPROM's wires are used while the chip runs".to_string());
+                }
                 let bit = |n: u32| (value >> n) & 1 != 0;
                 self.eeprom.drive(State {
                     select: bit(3),
