@@ -475,7 +475,7 @@ impl Registers for Card {
         if chip.lies.gone {
             return u32::MAX;
         }
-        if !chip.place.has_memory() {
+        if !chip.place.answers() {
             // What nobody answers is read as all ones from a bus, and as zero in QEMU.
             return match chip.kind {
                 Kind::Silicon => u32::MAX,
@@ -493,7 +493,7 @@ impl Registers for Card {
         if TSD.contains(&offset) && !chip.is_cplus() && take_stamps() == 0 {
             chip.violation("a frame is sent without a time stamp".to_string());
         }
-        if !chip.lies.gone && chip.place.has_memory() {
+        if !chip.lies.gone && chip.place.answers() {
             chip.take(offset, width, value);
         } else {
             chip.missed_a_write = true;
