@@ -312,9 +312,14 @@ impl Chip {
         }
     }
 
-    /// Forgets where the driver reads, and takes the ring for nearly full.
+    /// Forgets where the driver reads, and takes the ring for nearly full. With descriptors, leaves one out.
     pub(crate) fn lose_position(&mut self) {
         self.read = (self.cbr + 4) % RING;
+        // One that has no power, or does not receive, has no ring.
+        let on = self.cr & bit::CR_RECEIVE != 0 && self.running && !self.lies.gone;
+        if on && self.is_cplus() && self.place.is_master() {
+            self.leave_a_descriptor_out();
+        }
     }
 
     /// Stops the receiver, as a chip does that has lost its place on the bus.
