@@ -155,13 +155,14 @@ impl IoBackend for Backend {
 
 macro_rules! accesses {
     ($($ty:ty: $read:ident, $write:ident;)*) => {
-        /// Those to ports. Each takes a microsecond on a bus, so that a call is nothing.
+        /// Those to ports. Each takes a microsecond on a bus, so that a call is nothing. (Inline, so that a
+        /// module that has no driver does not call for the helpers.)
         mod ports {
             use super::*;
 
             $(
                 #[cold]
-                #[inline(never)]
+                #[inline]
                 pub(super) fn $read(view: View<'_, $ty>) -> $ty {
                     let port = MmioBackend::as_ptr(view.inner).cast_const().cast();
                     // CAST: As many bits as the register has.
@@ -172,7 +173,7 @@ macro_rules! accesses {
                 }
 
                 #[cold]
-                #[inline(never)]
+                #[inline]
                 pub(super) fn $write(view: View<'_, $ty>, value: $ty) {
                     let port = MmioBackend::as_ptr(view.inner).cast();
                     // SAFETY: As above.
