@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Helpers for registers that may be I/O ports: functions on some architectures, inline on others. */
+/* Registers that may be I/O ports: functions on some architectures, inline on others. */
 #include <linux/io.h>
 #include <linux/pci.h>
 #include "../helpers.h"

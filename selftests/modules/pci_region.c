@@ -6,8 +6,8 @@
  *	none	the bus has found no place for it, and has forgotten it
  *	short	it has 64 bytes only
  *
- * The device itself does not change, nor does what it answers to. It must have no driver when this is
- * loaded and unloaded.
+ * The device itself does not change, nor does what it answers to. It must have no driver when this
+ * is loaded and unloaded.
  */
 #include <linux/ioport.h>
 #include <linux/module.h>
