@@ -11,6 +11,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`regs`], [`hw`], [`chip`] | registers; the chip as a whole; what differs between chips |
+//! | [`access`] | whether the registers are reached in memory or by I/O ports |
 //! | [`eeprom`], [`eeprom_wires`] | where the address comes from; how the chip shows it |
 //! | [`transceiver`], [`mii`], [`mdio`] | the transceiver; what its registers mean; the bus of one outside |
 //! | [`link`], [`wake`] | the link; what wakes the machine |
@@ -29,7 +30,7 @@
 //! | [`counters`], [`missed`], [`tally`] | what is counted: by the driver, by the chip |
 //! | [`ethtool`] | what `ethtool` shows and sets |
 //!
-//! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
+//! `access`, `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
 //! have no kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
 //! a model of the chip.
 //!
@@ -42,6 +43,8 @@ mod bindings;
 mod ext;
 mod net;
 
+#[path = "rtl8139_rs/access.rs"]
+mod access;
 #[path = "rtl8139_rs/chip.rs"]
 mod chip;
 #[path = "rtl8139_rs/classic_rx.rs"]
@@ -194,11 +197,28 @@ impl pci::Driver for Rtl8139 {
         pdev: &'bound kernel::pci::Device<Core<'_>>,
         id: usize,
     ) -> Result<impl bound::Init<Self::Data<'bound>> + 'bound> {
-        let enabled = pci::Enabled::new(pdev)?;
         let board = Board::from_id(id);
-        let bar = registers::map(pdev, 1, c"rtl8139_rs")?;
-        let hw =
-            Hw::new(bar, board).inspect_err(|_| dev_err!(pdev, "the chip does not answer\n"))?;
+        let ((enabled, hw), not_in_memory) = access::find(|region| {
+            let enabled = pci::Enabled::new(pdev, region.space)?;
+            let bar = registers::map(pdev, region.bar, c"rtl8139_rs")?;
+            Ok((enabled, Hw::new(bar, board)?))
+        })
+        .map_err(|access::Unreachable { memory, ports }| {
+            dev_err!(
+                pdev,
+                "the chip does not answer: in memory {:?}, by I/O ports {:?}\n",
+                memory,
+                ports
+            );
+            memory
+        })?;
+        if let Some(error) = not_in_memory {
+            dev_info!(
+                pdev,
+                "the registers cannot be used in memory ({:?}): I/O ports are used\n",
+                error
+            );
+        }
         // Only now: before the reset, what the chip would do with memory was not known.
         enabled.set_master();
 

@@ -11,6 +11,7 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/netdevice.h>
+#include <linux/pci.h>
 #include <linux/seq_file.h>
 #include <linux/skbuff.h>
 #include <linux/socket.h>
@@ -103,6 +104,15 @@ struct sk_buff *rnet_helper_page_pool_build_frame(struct napi_struct *napi, stru
 						  unsigned int len, bool seen, unsigned int meta);
 void rnet_helper_skb_set_vlan_tag(struct sk_buff *skb, u16 tci);
 void rnet_helper_skb_set_csum_unnecessary(struct sk_buff *skb);
+
+/* helpers/ports.c */
+unsigned int rnet_helper_ioread8(const void __iomem *addr);
+unsigned int rnet_helper_ioread16(const void __iomem *addr);
+unsigned int rnet_helper_ioread32(const void __iomem *addr);
+void rnet_helper_iowrite8(u8 value, void __iomem *addr);
+void rnet_helper_iowrite16(u16 value, void __iomem *addr);
+void rnet_helper_iowrite32(u32 value, void __iomem *addr);
+unsigned long rnet_helper_pci_resource_flags(const struct pci_dev *pdev, unsigned int bar);
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
 /* helpers/registers.c */

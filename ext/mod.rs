@@ -13,7 +13,7 @@
 //! | [`lock`] | a spinlock that only tasks take | `spin_lock()` |
 //! | [`procfs`] | files in `/proc/net` | `proc_create_net_single()` |
 //! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
-//! | [`registers`] | registers in a memory region, which a debug kernel can have lie | `pci_iomap()` |
+//! | [`registers`] | registers in memory or I/O ports, which a debug kernel can have lie | `pci_iomap()` |
 //! | [`static_ref`] | a `static` that a trait names by a constant | `static struct` |
 
 #![allow(unsafe_code)]

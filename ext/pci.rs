@@ -20,7 +20,10 @@ use crate::{
     bindings,
     ext::{
         bound,
-        registers, //
+        registers::{
+            self,
+            Space, //
+        }, //
     },
 };
 use core::{
@@ -227,7 +230,24 @@ pub(crate) trait Driver: 'static {
     }
 }
 
-/// A device whose memory regions are enabled.
+/// The kind of the region with the number `bar`; `None` if the device has no such region.
+pub(super) fn space_of(pdev: &Device<Bound>, bar: u32) -> Option<Space> {
+    if bar >= bindings::PCI_NUM_RESOURCES {
+        return None;
+    }
+    // SAFETY: The device is bound, so it is valid, and has regions up to that number.
+    let flags = unsafe { bindings::pci_resource_flags(as_raw(pdev), bar) };
+    // CAST: Both kinds are among the lower bits of a longer word.
+    if flags as u32 & bindings::IORESOURCE_MEM != 0 {
+        Some(Space::Memory)
+    } else if flags as u32 & bindings::IORESOURCE_IO != 0 {
+        Some(Space::Ports)
+    } else {
+        None
+    }
+}
+
+/// A device whose regions are enabled.
 ///
 /// Dropping it takes bus mastering away, so that the device cannot touch memory any more, and
 /// disables the device. It should be the last field of what uses the device.
@@ -238,9 +258,17 @@ pub(crate) trait Driver: 'static {
 pub(crate) struct Enabled<'bound>(&'bound Device<Bound>);
 
 impl<'bound> Enabled<'bound> {
-    /// Enables the memory regions of a device: `pci_enable_device_mem()`.
-    pub(crate) fn new(pdev: &'bound Device<Core<'_>>) -> Result<Self> {
-        pdev.enable_device_mem()?;
+    /// Has a device answer in its regions in `space`.
+    ///
+    /// For ports these are all its regions (`pci_enable_device()`): the bus has no function for them alone.
+    /// A region of memory for which the bus has found no place does not hinder that, since it is not on
+    /// the device's list any more.
+    pub(crate) fn new(pdev: &'bound Device<Core<'_>>, space: Space) -> Result<Self> {
+        match space {
+            Space::Memory => pdev.enable_device_mem()?,
+            // SAFETY: The device is being bound, so it is valid.
+            Space::Ports => to_result(unsafe { bindings::pci_enable_device(as_raw(pdev)) })?,
+        }
         // INVARIANT: The device has just been enabled.
         Ok(Self(pdev))
     }

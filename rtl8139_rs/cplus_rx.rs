@@ -26,6 +26,7 @@ use super::{
     },
     nic::Nic,
     path,
+    recovery::RESET,
     regs, //
 };
 use crate::net::{
@@ -129,15 +130,21 @@ impl<'bound> Rx<'bound> {
 
     /// Counts what a chip has received that was halted, and nobody will see.
     pub(crate) fn abandon(&mut self, nic: &Nic<'_>) {
-        let mut at = self.next;
-        for _ in 0..self.table.len() {
-            let Some((_mine, status)) = self.table.take(at) else {
-                break;
-            };
-            let len = RxStatus::new(status).len();
-            nic.counters.rx_discarded_bytes.add(len.into());
-            at = self.table.ahead(at, 1);
+        // All of them: where the chip is out of step, they do not begin with the next.
+        for at in 0..self.table.len() {
+            if let Some((_mine, status)) = self.table.take(at) {
+                let len = RxStatus::new(status).len();
+                nic.counters.rx_discarded_bytes.add(len.into());
+            }
         }
+    }
+
+    /// Whether the chip is done with a descriptor behind the one that it should be done with first. It would
+    /// go round the ring before any of them is seen.
+    fn is_out_of_step(&mut self) -> bool {
+        let second = self.table.ahead(self.next, 1);
+        // In this order: it may be done with both between the two.
+        self.table.take(second).is_some() && self.table.take(self.next).is_none()
     }
 
     /// The chip has lost its way, and is to be reset.
@@ -168,6 +175,12 @@ impl<'bound> Rx<'bound> {
         }
         if core::mem::take(&mut self.sent) {
             napi.lock_tx(|tx, queue| path::flush(nic, up, tx, queue));
+        }
+        if notes.tick && !self.stale && napi.remaining() > 0 && self.is_out_of_step() {
+            nic.counters.rx_resyncs.increment();
+            nic.counters.rx_errors.increment();
+            self.stale = true;
+            napi.schedule_work(RESET);
         }
         Verdict::Done
     }

@@ -125,7 +125,8 @@ pub(crate) struct Offloads {
 impl<'bound> Hw<'bound> {
     /// Wakes a chip, finds out which it is and resets it.
     ///
-    /// Fails with `EIO` if nothing answers.
+    /// Fails with `EIO` if nothing answers: what is read then may be all ones or zero, but never what was
+    /// written.
     pub(crate) fn new(bar: Bar<'bound>, board: Board) -> Result<Self> {
         set_clock(&bar, true);
         let tcr = bar.read(regs::TCR).into_raw();
@@ -141,6 +142,12 @@ impl<'bound> Hw<'bound> {
         };
         hw.set_power();
         hw.reset()?;
+        // Any value that is neither; a start sets the table.
+        let kept = 0x5aa5_8139;
+        hw.bar.write(regs::MAR::at(0), regs::MAR::from(kept));
+        if hw.bar.read(regs::MAR::at(0)).into_raw() != kept {
+            return Err(EIO);
+        }
         if board == Board::Rtl8129 {
             hw.transceiver = transceiver::find(&hw.bar);
         }

@@ -19,6 +19,7 @@ use super::{
     },
 };
 use crate::{
+    ext::registers::Space,
     net::{
         driver::{
             Events,
@@ -50,6 +51,8 @@ register! {
         2:2 master => bool;
         /// The device answers in its memory regions.
         1:1 memory => bool;
+        /// The device answers in its regions of I/O ports.
+        0:0 ports => bool;
     }
 
     /// The status register in configuration space; a written one clears.
@@ -59,12 +62,21 @@ register! {
 }
 
 impl Nic<'_> {
+    /// Whether the card answers where it is asked, and may read and write memory.
+    fn has_place(&self, command: PCI_COMMAND) -> bool {
+        let answers = match self.hw.bar.space() {
+            Space::Memory => command.memory(),
+            Space::Ports => command.ports(),
+        };
+        answers && command.master()
+    }
+
     /// How the card is: the chip, and its place on the bus.
     fn health(&self) -> Health {
         let command = self.pdev().config_space().read(PCI_COMMAND);
         if command.into_raw() == u16::MAX {
             Health::Gone
-        } else if !command.memory() || !command.master() {
+        } else if !self.has_place(command) {
             Health::Stopped
         } else {
             self.hw.health()
@@ -77,9 +89,13 @@ impl Nic<'_> {
     pub(crate) fn restore_place(&self) -> bool {
         let config = self.pdev().config_space();
         let command = config.read(PCI_COMMAND);
-        let lost = !command.memory() || !command.master();
+        let lost = !self.has_place(command);
         if lost {
-            config.write_reg(command.with_memory(true).with_master(true));
+            let command = match self.hw.bar.space() {
+                Space::Memory => command.with_memory(true),
+                Space::Ports => command.with_ports(true),
+            };
+            config.write_reg(command.with_master(true));
         }
         lost
     }

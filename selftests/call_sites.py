@@ -35,8 +35,10 @@ FALLIBLE = {site.function: site for site in (
     Site("register_pernet_subsys"), Site("register_netdevice_notifier"),
     _pointer("proc_create_net_single"),
     # A PCI device and its resources. Those of the `kernel` crate are called by it, for us.
-    Site("pci_enable_device_mem", flags=("through",)), Site("pci_alloc_irq_vectors", flags=("through",)),
-    Site("pci_irq_vector"), Site("pci_request_region", -16, "EBUSY"), _pointer("pci_iomap"),
+    # Where the registers cannot be used in memory, ports are; where those fail, too, the error is that of memory.
+    Site("pci_enable_device_mem", error="0", flags=("through",)), Site("pci_request_region", -16, "0"),
+    _pointer("pci_iomap", "0"), Site("pci_enable_device", error="EBUSY"),
+    Site("pci_alloc_irq_vectors", flags=("through",)), Site("pci_irq_vector"),
     # The second cannot fail where the first has not, and dma_set_mask_and_coherent() does not look.
     Site("dma_set_mask"), Site("dma_set_coherent_mask", error="0"),
     Site("rust_helper_dma_set_mask_and_coherent"), _pointer("dma_alloc_attrs"),
@@ -120,6 +122,7 @@ INFALLIBLE = {
         r"_RNvX\w+_6kernel6device\w+(7inc_ref|7dec_ref|4from)", r"sk_net_refcnt_upgrade"),
     "reads what the PCI core has noted, or the configuration space, where nobody answers with ones": (
         r"_RNv\w+_6kernel3pci\w+12resource_len", r"_RNv\w+_6kernel3pci\w+12config_space",
+        r"io(read|write)(8|16|32)",
         r"_RNvX\w+18ConfigSpaceBackend\w+(7io_read|8io_write)"),
     # krealloc() is how Rust allocates, and also how it frees: with it made to fail, memory would stay for
     # ever. That allocations fail is for faults.py.

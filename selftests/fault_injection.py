@@ -71,6 +71,8 @@ TOLERATED = (
     (r"__kvmalloc_node", "vmalloc() has the memory"),
     (r"alloc_skb_with_frags|skb_page_frag_refill|__page_frag_(cache_refill|alloc)", "smaller pages do"),
     (DEBUGGING.pattern, "what the debug kernel notes about it is incomplete"),
+    (r"_*request_region|_*pci_request_region|_*ioremap\w*|pci_iomap\w*|_*get_vm_area\w*",
+     "where the registers cannot be used in memory, I/O ports are, and the log says so"),
     (r"skb_tstamp_tx|__skb_tstamp_tx", "a frame leaves without its time, as everywhere in the kernel"),
 )
 # Where the kernel fills a stock, now and then.

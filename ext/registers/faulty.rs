@@ -2,27 +2,36 @@
 
 //! Registers that lie, see the [module above](super).
 
+use super::space::{
+    Backend as Truth,
+    Mapped,
+    Space,
+    View as TrueView, //
+};
 use crate::bindings;
 use kernel::{
     io::{
         IoBackend,
         IoBase,
         IoCapable,
-        Mmio,
-        MmioBackend,
         Region, //
     },
-    pci::Bar,
     ptr::KnownSize, //
 };
 
-/// As [`Bar`], and each access asks the rules first.
-pub(crate) struct Registers<'a, const SIZE: usize>(Bar<'a, SIZE>);
+/// As [`Mapped`], and each access asks the rules first.
+pub(crate) struct Registers<'a, const SIZE: usize>(Mapped<'a, SIZE>);
 
 impl<'a, const SIZE: usize> Registers<'a, SIZE> {
     #[inline]
-    pub(super) fn new(bar: Bar<'a, SIZE>) -> Self {
-        Self(bar)
+    pub(super) fn new(region: Mapped<'a, SIZE>) -> Self {
+        Self(region)
+    }
+
+    /// As [`Mapped::space`].
+    #[inline]
+    pub(crate) fn space(&self) -> Space {
+        self.0.space()
     }
 }
 
@@ -35,14 +44,14 @@ impl<'a, const SIZE: usize> IoBase<'a> for &'a Registers<'_, SIZE> {
         let inner = (&self.0).as_view();
         View {
             inner,
-            base: MmioBackend::as_ptr(inner).cast::<u8>().addr(),
+            base: Truth::as_ptr(inner).cast::<u8>().addr(),
         }
     }
 }
 
 /// A part of the region, which knows where that begins.
 pub(crate) struct View<'a, T: ?Sized> {
-    inner: Mmio<'a, T>,
+    inner: TrueView<'a, T>,
     base: usize,
 }
 
@@ -73,7 +82,7 @@ impl IoBackend for Backend {
 
     #[inline]
     fn as_ptr<'a, T: ?Sized + KnownSize>(view: View<'a, T>) -> *mut T {
-        MmioBackend::as_ptr(view.inner)
+        Truth::as_ptr(view.inner)
     }
 
     #[inline]
@@ -84,7 +93,7 @@ impl IoBackend for Backend {
         View {
             // SAFETY: The caller guarantees that `ptr` is a projection of what `as_ptr` returns, which
             // is the pointer of the inner view.
-            inner: unsafe { MmioBackend::project_view(view.inner, ptr) },
+            inner: unsafe { Truth::project_view(view.inner, ptr) },
             base: view.base,
         }
     }
@@ -101,9 +110,7 @@ struct Verdict {
 impl Verdict {
     #[inline]
     fn ask<T>(view: View<'_, T>, write: bool) -> Self {
-        let offset = MmioBackend::as_ptr(view.inner)
-            .addr()
-            .wrapping_sub(view.base);
+        let offset = Truth::as_ptr(view.inner).addr().wrapping_sub(view.base);
         let (mut clear, mut set) = (0, 0);
         // CAST: A region is smaller than 4 GiB.
         //
@@ -125,7 +132,7 @@ macro_rules! accesses {
             fn io_read(view: View<'_, $ty>) -> $ty {
                 let verdict = Verdict::ask(view, false);
                 let value = if verdict.reaches {
-                    MmioBackend::io_read(view.inner)
+                    Truth::io_read(view.inner)
                 } else {
                     <$ty>::MAX
                 };
@@ -139,7 +146,7 @@ macro_rules! accesses {
                 if verdict.reaches {
                     // CAST: As above.
                     let value = value & !(verdict.clear as $ty) | verdict.set as $ty;
-                    MmioBackend::io_write(view.inner, value);
+                    Truth::io_write(view.inner, value);
                 }
             }
         }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The card behind the driver's back, and the books that must balance whatever is done to it.
 
-The card's registers are reached through its I/O BAR (nic.Card), which no driver uses, and its ring in
+The card's registers are reached through its I/O BAR (nic.Card), which no driver uses here, and its ring in
 memory through QEMU's qtest socket, so a test of this kind has the head line `# qtest: yes`.
 
     held = stage.collect(8, lambda headers: stage.forge(headers[3], length=0))
@@ -253,6 +253,14 @@ class Traffic:
             return {}
         peer, ours = self.stage.peer.ethtool_stats(), self.stage.dut.ethtool_stats()
         return {"peer": peer, "ours": ours, "dut": self.stage.dut.stats64()}
+
+    def given_up(self):
+        """How many frames the card had received and the driver has given up, by the bytes that it counts: those of
+        the ring, or with descriptors those of the frames with their check sequence."""
+        whole = stored(self.length) if self.stage.card.mode == "classic" else self.length + 4
+        frames, rest = divmod(self.moved("ours", "rx_discarded_bytes"), whole)
+        assert not rest, f"{rest} bytes are not whole frames"
+        return frames
 
     def settle(self):
         """Until nothing moves any more."""

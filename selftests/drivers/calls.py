@@ -21,6 +21,7 @@ import failing
 from failing import OTHER_MAC, OTHER_MTU, USUAL_MTU, FailingWire, Requests, ready, works_again
 from frames import ETH_P_TEST, Tap, frame
 from nic import OURS, lib, wait_for
+from ports import spoilt
 from xdp_program import PASS, answer, attach, attached, redirect, reflect
 
 sys.path.insert(0, lib.HERE)
@@ -65,10 +66,21 @@ def probing(wire):
         lib.diag("probe: " + wire.calls.each(bind, lambda: freed(wire, resources), least=8))
 
 
+def probing_by_ports(wire):
+    """The same where the registers cannot be used in memory: what fails of memory is of no concern then."""
+    with failing.without_driver(wire) as bind, spoilt(wire, "held"):
+        resources = read_iomem(wire)
+        by_ports = {"pci_request_region": ("0", "EBUSY"), "pci_iomap": ("EBUSY",)}
+        lib.diag("probe: " + wire.calls.each(bind, lambda: freed(wire, resources), by_ports, least=8))
+
+
 def read_iomem(wire):
     """Who has the card's regions."""
-    with open("/proc/iomem", encoding="ascii") as file:
-        return [line.strip() for line in file if OURS in line or wire.card.address in line]
+    lines = []
+    for table in ("iomem", "ioports"):
+        with open(f"/proc/{table}", encoding="ascii") as file:
+            lines += [line.strip() for line in file if OURS in line or wire.card.address in line]
+    return lines
 
 
 def freed(wire, resources):
@@ -210,6 +222,7 @@ class Wire(FailingWire):
 
 
 if __name__ == "__main__":
-    cases.main(loading, probing, opening, receiving, sending, sending_what_others_keep, settings, attaching,
-               receiving_what_a_program_lets_through, sending_by_programs, *map(failing.in_classic_mode, (opening, receiving, sending, settings)),
+    cases.main(loading, probing, probing_by_ports, opening, receiving, sending, sending_what_others_keep, settings,
+               attaching, receiving_what_a_program_lets_through, sending_by_programs,
+               *map(failing.in_classic_mode, (opening, receiving, sending, settings)),
                each_call_was_reached, wire=Wire)

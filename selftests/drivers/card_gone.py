@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs
-# modes: classic
+# modes: cplus classic
 # kernels: debug
 # qtest: yes
 # timeout: 300
@@ -13,15 +13,19 @@ QEMU takes out no card but in good order, so the registers lie. With RPACKET_FUL
 operation is the first that fails, else some of them."""
 
 import collections
+import contextlib
 import errno
 import os
+import socket
+import threading
 import time
 
 import cases
 from behind import Stage
 from frames import Tap, flood, frame
 from lies import Lie, gone, line_enabled, lying
-from nic import lib, run, wait_for, write
+from nic import DUT4, DUT6, PEER4, PEER6, lib, run, wait_for, write
+from tcp import Stream
 
 FULL = bool(os.environ.get("RPACKET_FULL"))
 STEPS = None if FULL else 7  # how many of the accesses of an operation are the first that fails
@@ -75,6 +79,53 @@ def under_traffic(stage):
     finally:
         stage.rebind()
     stage.works()
+
+
+def with_streams_in_flight(stage):
+    """TCP both ways: the card has segments of programs, and in the C+ mode the stack has pages of the card's ring.
+    Nothing stays lent, and the streams end when their sockets do."""
+    stage.rebind()
+    ends = (stage.dut, DUT4, DUT6), (stage.peer, PEER4, PEER6)
+    for port, *addresses in ends:
+        stage.configure(port, *addresses)
+    stage.wait_link()
+    streams = Stream(None, DUT4), Stream("peer", PEER4)
+    arrived = [0]
+
+    def send(sock):
+        with contextlib.suppress(OSError):
+            while True:
+                sock.sendall(bytes(1 << 16))
+
+    def receive(sock):
+        with contextlib.suppress(OSError):
+            while data := sock.recv(1 << 16):
+                arrived[0] += len(data)
+
+    workers = [threading.Thread(target=send, args=(stream.sender,)) for stream in streams]
+    workers += [threading.Thread(target=receive, args=(stream.receiver,)) for stream in streams]
+    for worker in workers:
+        worker.start()
+    try:
+        wait_for("the streams to flow", lambda: arrived[0] > 1 << 18, 30)
+        with gone(stage.card, silent=False) as lies:
+            wait_for("the driver to look", lambda: lies[0].told, 10)
+            line_enabled(stage.card, False)
+            wait_for("the driver to give up", lambda: not stage.present(), 20)
+            for stream in streams:
+                for end in (stream.sender, stream.receiver):
+                    end.shutdown(socket.SHUT_RDWR)
+            stage.card.unbind()
+    finally:
+        for stream in streams:
+            for end in (stream.sender, stream.receiver):
+                end.close()
+        for worker in workers:
+            worker.join(60)
+        stage.rebind()
+        stage.quieten(stage.peer)
+    stage.works()
+    return f"{arrived[0]} bytes had arrived"
 
 
 def on_a_quiet_wire(stage):
@@ -191,5 +242,5 @@ def while_it_is_unbound(stage):
 
 
 if __name__ == "__main__":
-    cases.main(under_traffic, on_a_quiet_wire, while_it_is_bound, while_it_goes_up, while_it_goes_down,
+    cases.main(under_traffic, with_streams_in_flight, on_a_quiet_wire, while_it_is_bound, while_it_goes_up, while_it_goes_down,
                while_it_is_asked, while_it_is_unbound, wire=Stage)

@@ -35,9 +35,8 @@ SIOCGMIIPHY, SIOCGMIIREG = 0x8947, 0x8948
 # ETHTOOL_*: settings, driver, registers, message level, link, statistics.
 GET_SETTINGS, SET_SETTINGS, GET_DRIVER, GET_REGISTERS, GET_LINK, GET_STATISTICS = 1, 2, 3, 4, 10, 0x1D
 GET_WAKE, SET_WAKE, GET_EEPROM, GET_CHANNELS, SET_CHANNELS = 5, 6, 11, 0x3C, 0x3D
-# Not all say that memory is short: the PCI core calls a region busy that it could not note, the driver
-# core refuses a device whose name it could not copy.
-PROBE_ERRORS = {"ENOMEM": "", "EBUSY": "__request_region", "EINVAL": "dev_set_name",
+# Not all say that memory is short: the driver core refuses a device whose name it could not copy.
+PROBE_ERRORS = {"ENOMEM": "", "EINVAL": "dev_set_name",
                 "ENOBUFS": "(neigh|addrconf)_sysctl_register"}
 
 

@@ -163,7 +163,7 @@ class Card:
         """How often the line has interrupted so far."""
         return self.handlers()[0]
 
-    # Registers behind the driver's back, through BAR 0 (I/O), which no driver maps.
+    # Registers behind the driver's back, through BAR 0 (I/O), which drivers do not use (ours where it must).
 
     def peek(self, offset, width):
         """Read a register of 1, 2 or 4 bytes."""

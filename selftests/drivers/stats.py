@@ -5,15 +5,14 @@
 # timeout: 180
 """The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
 
-import glob
-import json
 import os
 import time
 
 import cases
+import netlink
 from filter import ALL
 from frames import BROADCAST, Tap, flood, frame
-from nic import MODE, OURS, SLOW, SilentWire, lib, read, run, wait_for
+from nic import MODE, OURS, SLOW, SilentWire, lib, read, wait_for
 
 # What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
 SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
@@ -97,12 +96,8 @@ def all_views_agree(wire):
 
 
 def queue_stats(scope, ifindex):
-    """What `netdev_stat_ops` says, by the kernel's own program for netlink: a dictionary each."""
-    (tree,) = glob.glob("/usr/src/linux-source-*/")
-    wish = {"ifindex": ifindex, **({"scope": "queue"} if scope == "queue" else {})}
-    return json.loads(run(
-        "python3", f"{tree}tools/net/ynl/pyynl/cli.py", "--no-schema", "--output-json", "--spec",
-        f"{tree}Documentation/netlink/specs/netdev.yaml", "--dump", "qstats-get", "--json", json.dumps(wish)))
+    """What `netdev_stat_ops` says, a dictionary each."""
+    return netlink.dump("qstats-get", ifindex=ifindex, **({"scope": "queue"} if scope == "queue" else {}))
 
 
 @cases.c_differs("it does not count by queues")

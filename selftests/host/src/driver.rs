@@ -2,6 +2,8 @@
 
 //! `rtl8139_rs`, all of it but the crate root.
 
+#[path = "../../../rtl8139_rs/access.rs"]
+pub(crate) mod access;
 #[path = "../../../rtl8139_rs/chip.rs"]
 pub(crate) mod chip;
 #[path = "../../../rtl8139_rs/classic_rx.rs"]

@@ -3,6 +3,7 @@
 //! Tests of `rtl8139_rs`: one file for each module of pure logic, and those that run all of the
 //! driver against the model of the chip.
 
+mod access;
 mod books;
 mod chip;
 mod cplus;

@@ -120,5 +120,48 @@ pub(crate) mod pci {
 pub(crate) mod registers {
     //! The registers of a card, which do not lie unless the model does.
 
-    pub(crate) use kernel::pci::Bar as Registers;
+    use kernel::{
+        io::{
+            self,
+            Io, //
+        },
+        pci::Bar, //
+    };
+
+    /// Where registers are.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Space {
+        Memory,
+        Ports,
+    }
+
+    /// A mapped region of `SIZE` bytes.
+    pub(crate) struct Registers<'a, const SIZE: usize> {
+        bar: Bar<'a, SIZE>,
+        space: Space,
+    }
+
+    impl<'a, const SIZE: usize> Registers<'a, SIZE> {
+        /// The region in `space` in which `registers` answers.
+        pub(crate) fn new(registers: &'a (dyn io::Registers + Send), space: Space) -> Self {
+            Self {
+                bar: Bar::new(registers),
+                space,
+            }
+        }
+
+        pub(crate) fn space(&self) -> Space {
+            self.space
+        }
+    }
+
+    impl<const SIZE: usize> Io for Registers<'_, SIZE> {
+        fn registers(&self) -> &dyn io::Registers {
+            self.bar.registers()
+        }
+
+        fn size(&self) -> usize {
+            SIZE
+        }
+    }
 }

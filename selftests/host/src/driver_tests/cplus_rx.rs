@@ -418,3 +418,54 @@ fn nothing_is_received_of_a_chip_that_has_stopped() {
         machine.check_manners();
     }
 }
+
+/// It goes on behind a descriptor that it has not used: what it receives would be seen when it comes round.
+#[test]
+fn a_chip_that_leaves_a_descriptor_out_is_found_when_it_is_looked_after() {
+    for kind in KINDS {
+        let hardware = cplus(kind);
+        let mut machine = proven(&hardware);
+        machine.tell(Lie::LosesPosition);
+        // Nothing is wrong as long as nothing is received.
+        machine.tick();
+        machine.settle();
+        assert_eq!(machine.resets(), 0);
+        let before = machine.arrived().len();
+        for _ in 0..3 {
+            assert_eq!(machine.peer_sends(300), Fate::Stored);
+            machine.settle();
+        }
+        assert_eq!(machine.arrived().len(), before);
+        machine.tick();
+        machine.settle();
+        assert_eq!(machine.resets(), 1);
+        let counters = &machine.dev.private().counters;
+        assert_eq!(counters.rx_resyncs.get(), 1);
+        assert_eq!(counters.rx_errors.get(), 1);
+        // With their check sequences.
+        assert_eq!(counters.rx_discarded_bytes.get(), 3 * 304);
+        assert!(machine.works());
+        for _ in 0..3 {
+            machine.tick();
+            machine.settle();
+        }
+        assert_eq!(machine.resets(), 1, "it works, and is reset");
+        machine.check_manners();
+    }
+}
+
+/// The driver looks after a card that fills the ring faster than it is emptied.
+#[test]
+fn a_ring_that_is_full_is_in_step() {
+    for kind in KINDS {
+        let hardware = cplus(kind);
+        let mut machine = proven(&hardware);
+        for _ in 0..20 {
+            while machine.peer_sends(300) == Fate::Stored {}
+            machine.tick();
+            machine.settle();
+        }
+        assert_eq!(machine.resets(), 0);
+        machine.check_manners();
+    }
+}

@@ -4,6 +4,7 @@ use crate::driver::descriptor::{
     insert_tag, receive_command, received_tag, send_command, Contents, RxStatus, Table, TxStatus,
     Work, MAX_DESCRIPTORS, MAX_SEGMENT, NO_EXTRA,
 };
+use crate::ext::registers::Space;
 use crate::model::config::Config;
 use kernel::{device::Bound, dma::Bus, pci, prelude::*};
 use proptest::prelude::*;
@@ -21,7 +22,7 @@ const ANY: Contents = Contents {
 };
 
 fn device(bus: &Bus) -> pci::Device<Bound> {
-    pci::Device::new(bus.clone(), Box::new(Config::new()))
+    pci::Device::new(bus.clone(), Box::new(Config::new(Space::Memory)))
 }
 
 /// A word of a descriptor, as the chip sees it.

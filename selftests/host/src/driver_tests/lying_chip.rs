@@ -29,10 +29,7 @@ use crate::model::machine::{
     Machine, //
 };
 use crate::net::driver::RxMode;
-use kernel::{
-    pci,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use proptest::prelude::*;
 
 /// In the first word of a receive descriptor: all of a frame.
@@ -204,16 +201,20 @@ proptest! {
 fn a_card_that_is_not_there_is_refused() {
     let hardware = Hardware::new(Kind::Silicon);
     hardware.card.chip().tell(Lie::Gone);
-    let bar = pci::Bar::new(&hardware.card);
-    assert_eq!(Hw::new(bar, Board::Rtl8139).err(), Some(EIO));
+    assert_eq!(
+        Hw::new(hardware.registers(), Board::Rtl8139).err(),
+        Some(EIO)
+    );
 }
 
 #[test]
 fn a_chip_that_never_comes_back_from_its_reset_is_refused() {
     let hardware = Hardware::new(Kind::Silicon);
     hardware.card.chip().tell(Lie::ResetHangs);
-    let bar = pci::Bar::new(&hardware.card);
-    assert_eq!(Hw::new(bar, Board::Rtl8139).err(), Some(EIO));
+    assert_eq!(
+        Hw::new(hardware.registers(), Board::Rtl8139).err(),
+        Some(EIO)
+    );
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! All of the driver on a card that is not well: what the driver finds out, what it does about it, and
 //! how often.
 
-use crate::ext::irq::Return;
+use crate::ext::{
+    irq::Return,
+    registers::Space, //
+};
 use crate::model::chip::{
     Fate,
     Kind,
@@ -24,6 +27,26 @@ use crate::model::machine::{
 use kernel::io::Registers;
 
 const ISR: usize = 0x3e;
+
+/// Each chip, reached in memory and by I/O ports.
+fn reached() -> impl Iterator<Item = (Kind, Model, Space)> {
+    [Space::Memory, Space::Ports]
+        .into_iter()
+        .flat_map(|space| CHIPS.map(|(kind, model)| (kind, model, space)))
+}
+
+/// A card in the other space is as it was.
+#[test]
+fn what_the_driver_does_not_use_of_a_card_is_left_as_it_is() {
+    for (kind, model, space) in reached() {
+        let hardware = Hardware::reached(kind, model, space);
+        let mut machine = proven(&hardware);
+        machine.tell(Lie::LosesPlace(MASTER));
+        looks_after(&mut machine);
+        assert_eq!(hardware.config.command(), hardware.config.way() | MASTER);
+        assert!(machine.works());
+    }
+}
 
 /// The driver looks after the card.
 fn looks_after(machine: &mut Machine<'_>) {
@@ -78,13 +101,15 @@ fn a_mask_that_is_lost_is_set_again() {
 
 #[test]
 fn a_place_on_the_bus_that_is_lost_is_given_back() {
-    for (kind, model) in CHIPS {
-        for bits in [MEMORY, MASTER, MEMORY | MASTER] {
-            let hardware = Hardware::of(kind, model);
+    for (kind, model, space) in reached() {
+        let hardware = Hardware::reached(kind, model, space);
+        let way = hardware.config.way();
+        for bits in [way, MASTER, way | MASTER] {
+            let hardware = Hardware::reached(kind, model, space);
             let mut machine = proven(&hardware);
             machine.tell(Lie::LosesPlace(bits));
             looks_after(&mut machine);
-            assert!(hardware.config.has_memory() && hardware.config.is_master());
+            assert!(hardware.config.answers() && hardware.config.is_master());
             assert_eq!(machine.resets(), 1);
             assert!(machine.works());
             machine.check_manners();
@@ -95,9 +120,11 @@ fn a_place_on_the_bus_that_is_lost_is_given_back() {
 /// Nobody looks after a card whose interface is down.
 #[test]
 fn a_place_on_the_bus_that_was_lost_meanwhile_is_given_back_on_the_way_up() {
-    for (kind, model) in CHIPS {
-        for bits in [MEMORY, MASTER, MEMORY | MASTER] {
-            let hardware = Hardware::of(kind, model);
+    for (kind, model, space) in reached() {
+        let hardware = Hardware::reached(kind, model, space);
+        let way = hardware.config.way();
+        for bits in [way, MASTER, way | MASTER] {
+            let hardware = Hardware::reached(kind, model, space);
             let mut machine = proven(&hardware);
             machine.bounded(|dev| dev.close());
             machine.tell(Lie::LosesPlace(bits));
@@ -111,10 +138,10 @@ fn a_place_on_the_bus_that_was_lost_meanwhile_is_given_back_on_the_way_up() {
 /// A card that does not hear that it is to stop would go on to write into memory that is freed.
 #[test]
 fn a_card_that_does_not_answer_is_stopped_on_the_way_down() {
-    for (kind, model) in CHIPS {
-        let hardware = Hardware::of(kind, model);
+    for (kind, model, space) in reached() {
+        let hardware = Hardware::reached(kind, model, space);
         let mut machine = proven(&hardware);
-        machine.tell(Lie::LosesPlace(MEMORY));
+        machine.tell(Lie::LosesPlace(hardware.config.way()));
         machine.bounded(|dev| dev.close());
         assert_eq!(machine.peer_sends(100), Fate::Ignored);
         assert!(!hardware.card.chip().interrupts());
@@ -239,7 +266,7 @@ fn a_card_that_was_taken_from_the_bus_is_not_given_it_back_by_an_interrupt() {
         for _ in 0..1000 {
             assert_eq!(machine.bounded(|dev| dev.interrupt()), Return::None);
         }
-        assert!(!hardware.config.has_memory() && !hardware.config.is_master());
+        assert!(!hardware.config.answers() && !hardware.config.is_master());
     }
 }
 

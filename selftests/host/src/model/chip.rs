@@ -315,9 +315,14 @@ impl Chip {
         }
     }
 
-    /// Forgets where the driver reads, and takes the ring for nearly full.
+    /// Forgets where the driver reads, and takes the ring for nearly full. With descriptors, leaves one out.
     pub(crate) fn lose_position(&mut self) {
         self.read = (self.cbr + 4) % RING;
+        // One that has no power, or does not receive, has no ring.
+        let on = self.cr & bit::CR_RECEIVE != 0 && self.running && !self.lies.gone;
+        if on && self.is_cplus() && self.place.is_master() {
+            self.leave_a_descriptor_out();
+        }
     }
 
     /// Stops the receiver, as a chip does that has lost its place on the bus.
@@ -480,7 +485,7 @@ impl Registers for Card {
         if chip.lies.gone {
             return u32::MAX;
         }
-        if !chip.place.has_memory() {
+        if !chip.place.answers() {
             // What nobody answers is read as all ones from a bus, and as zero in QEMU.
             return match chip.kind {
                 Kind::Silicon => u32::MAX,
@@ -498,7 +503,7 @@ impl Registers for Card {
         if TSD.contains(&offset) && !chip.is_cplus() && take_stamps() == 0 {
             chip.violation("a frame is sent without a time stamp".to_string());
         }
-        if !chip.lies.gone && chip.place.has_memory() {
+        if !chip.lies.gone && chip.place.answers() {
             chip.take(offset, width, value);
         } else {
             chip.missed_a_write = true;

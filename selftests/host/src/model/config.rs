@@ -2,6 +2,7 @@
 
 //! Configuration space of the card: its place on the bus, which it can lose.
 
+use crate::ext::registers::Space as Way;
 use kernel::io::Registers;
 use std::sync::{
     Arc,
@@ -9,7 +10,9 @@ use std::sync::{
     MutexGuard, //
 };
 
-/// The bit of the command register that has the card answer in its memory region.
+/// The bit of the command register that has the card answer by I/O ports.
+pub(crate) const PORTS: u16 = 1 << 0;
+/// That which has it answer in its memory region.
 pub(crate) const MEMORY: u16 = 1 << 1;
 /// That which lets it read and write memory.
 pub(crate) const MASTER: u16 = 1 << 2;
@@ -20,6 +23,8 @@ const MASTER_ABORT: u16 = 1 << 13;
 const ERRORS: u16 = 0xf900;
 
 struct Space {
+    /// The bit by which the driver reaches the card.
+    way: u16,
     command: u16,
     status: u16,
     accesses: usize,
@@ -33,10 +38,15 @@ impl Config {
     const COMMAND: usize = 0x04;
     const STATUS: usize = 0x06;
 
-    /// Of a card that answers in its memory region, and may read and write memory.
-    pub(crate) fn new() -> Self {
+    /// Of a card that answers where the driver asks it, and nowhere else, and may read and write memory.
+    pub(crate) fn new(way: Way) -> Self {
+        let way = match way {
+            Way::Memory => MEMORY,
+            Way::Ports => PORTS,
+        };
         Self(Arc::new(Mutex::new(Space {
-            command: 1 | MEMORY | MASTER,
+            way,
+            command: way | MASTER,
             status: 0x0290,
             accesses: 0,
         })))
@@ -46,9 +56,20 @@ impl Config {
         self.0.lock().unwrap()
     }
 
-    /// Whether the card answers in its memory region.
-    pub(crate) fn has_memory(&self) -> bool {
-        self.space().command & MEMORY != 0
+    /// The bit of the command register that has the card answer where the driver asks it.
+    pub(crate) fn way(&self) -> u16 {
+        self.space().way
+    }
+
+    /// Whether the card answers where the driver asks it.
+    pub(crate) fn answers(&self) -> bool {
+        let space = self.space();
+        space.command & space.way != 0
+    }
+
+    /// The command register.
+    pub(crate) fn command(&self) -> u16 {
+        self.space().command
     }
 
     /// Whether the card may read and write memory.

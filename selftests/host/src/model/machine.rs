@@ -27,7 +27,11 @@ use crate::{
     },
     ext::{
         irq,
-        pci::Enabled, //
+        pci::Enabled,
+        registers::{
+            Registers,
+            Space, //
+        }, //
     },
     net::{
         driver::Device,
@@ -61,6 +65,7 @@ pub(crate) struct Hardware {
     pub(crate) card: Card,
     pub(crate) config: Config,
     device: pci::Device<Bound>,
+    space: Space,
 }
 
 impl Hardware {
@@ -69,13 +74,24 @@ impl Hardware {
     }
 
     pub(crate) fn of(kind: Kind, model: Model) -> Self {
-        let (bus, config) = (Bus::new(), Config::new());
+        Self::reached(kind, model, Space::Memory)
+    }
+
+    /// A card that the driver reaches in that space.
+    pub(crate) fn reached(kind: Kind, model: Model, space: Space) -> Self {
+        let (bus, config) = (Bus::new(), Config::new(space));
         Self {
+            space,
             card: Card::new(kind, model, bus.clone(), config.clone()),
             device: pci::Device::new(bus.clone(), Box::new(config.clone())),
             bus,
             config,
         }
+    }
+
+    /// The registers of the card.
+    pub(crate) fn registers<const SIZE: usize>(&self) -> Registers<'_, SIZE> {
+        Registers::new(&self.card, self.space)
     }
 
     /// What was accessed beside memory, and what no driver may do with the chip.
@@ -136,7 +152,7 @@ pub(crate) fn frame(address: [u8; 6], number: usize, len: usize) -> Vec<u8> {
 impl<'a> Machine<'a> {
     /// Binds the driver to the card. `None` if it does not want it.
     pub(crate) fn new(hardware: &'a Hardware) -> Result<Self> {
-        let hw = Hw::new(pci::Bar::new(&hardware.card), Board::Rtl8139)?;
+        let hw = Hw::new(hardware.registers(), Board::Rtl8139)?;
         let mac = hw.permanent_mac();
         let config = settings::config(mac, hw.chip.has_descriptors);
         let nic = Nic::new(hw, irq::Line::new(), Enabled::new(&hardware.device)).make()?;
@@ -262,7 +278,7 @@ impl<'a> Machine<'a> {
         let mut answer = self.bounded(|dev| dev.interrupt());
         for _ in 0..FOREIGN {
             // What is read of a card that does not answer may be what another device's interrupt looks like.
-            if answer == irq::Return::Handled || self.hardware.config.has_memory() {
+            if answer == irq::Return::Handled || self.hardware.config.answers() {
                 break;
             }
             answer = self.bounded(|dev| dev.interrupt());

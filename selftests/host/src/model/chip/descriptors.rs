@@ -230,6 +230,13 @@ impl Chip {
         Fate::Stored
     }
 
+    /// Goes on behind the next descriptor, which stays the chip's.
+    pub(super) fn leave_a_descriptor_out(&mut self) {
+        let (ring, at) = (self.rx_ring(), self.cplus.rx_next);
+        let first = self.word(ring, at, 0);
+        self.cplus.rx_next = self.after(ring, at, first);
+    }
+
     /// The next descriptors, as many as it takes for so many bytes, with their first words.
     fn find_room(&mut self, mut len: usize) -> Option<Vec<(usize, u32)>> {
         let ring = self.rx_ring();
