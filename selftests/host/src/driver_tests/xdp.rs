@@ -30,8 +30,8 @@ use kernel::prelude::*;
 
 const KINDS: [Kind; 2] = [Kind::Silicon, Kind::Qemu];
 
-/// Two rings, and a buffer for each descriptor to receive.
-const PIECES: usize = 2 + 64;
+/// Two rings, what the chip counts, and a buffer for each descriptor to receive.
+const PIECES: usize = 3 + 64;
 
 /// So many frames of programs find room in the ring, beside a packet of the stack.
 const ROOM: usize = 64 - MAX_PIECES;
