@@ -4,7 +4,6 @@
 # modes: cplus
 # qtest: yes
 # timeout: 300
-# debug: chosen
 """The card writes nonsense into its receive descriptors. (ring_headers.py is the same of the classic ring, and
 card_lies.py has the transmit descriptors.)
 

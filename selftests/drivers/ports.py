@@ -5,7 +5,6 @@
 # timeout: 300
 # leak-scan: yes
 # log: NETDEV WATCHDOG|probe with driver rtl8139_rs failed
-# debug: chosen
 """A card whose registers cannot be used in memory is driven by I/O ports, and that one alone: the log says
 why, /proc/ioports says who, and all works as it does otherwise. Where ports cannot be used either, the card
 is refused, and nothing of it is left.
