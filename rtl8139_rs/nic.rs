@@ -245,11 +245,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
     ) -> Result<Parts<impl PinInit<Up, Error>, Rx<'bound>, Tx<'bound>>> {
         let errors = cx.dev().features().contains(Features::RXALL);
         let (rx, tx) = path::open(self, cx, cx.dev().mtu())?;
-        let tally = if self.settings.is_classic() {
-            None
-        } else {
-            Some(tally::Dump::new(self.pdev().as_ref())?)
-        };
+        let tally = self.room_for_tally()?;
         Ok(Parts {
             up: Up::new(
                 Filter {

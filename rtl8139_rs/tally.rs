@@ -166,7 +166,7 @@ pub(crate) struct Dump {
 
 impl Dump {
     /// Allocates the memory. Process context.
-    pub(crate) fn new(dev: &Device<Bound>) -> Result<Self> {
+    fn new(dev: &Device<Bound>) -> Result<Self> {
         Ok(Self {
             memory: Coherent::zeroed_slice(dev, LEN, GFP_KERNEL)?,
             state: State::Halted,
@@ -238,6 +238,14 @@ fn without_answer(dev: &driver::Device<Nic<'_>>, error: Error) -> Option<State> 
 }
 
 impl Nic<'_> {
+    /// What an interface needs in addition that goes up, if the chip will be in the C+ mode. Process context.
+    pub(super) fn room_for_tally(&self) -> Result<Option<Dump>> {
+        let is_cplus = !self.settings.is_classic();
+        is_cplus
+            .then(|| Dump::new(self.pdev().as_ref()))
+            .transpose()
+    }
+
     /// What the chip has counted while the driver had it; of an interface that is up, until now.
     pub(crate) fn tally(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>) -> Counts {
         if let Some(up) = up {
