@@ -48,8 +48,8 @@ void rnet_helper_page_pool_put_full_page(struct page_pool *pool, struct page *pa
 }
 
 /*
- * One whole step: a frame in @page, @headroom behind its start, is copied to a packet. Who has @seen it
- * before may have changed it, so that it must not be fetched from the device again.
+ * One whole step: a frame in @page, @headroom behind its start, is copied to a packet. Who has
+ * @seen it before may have changed it, so that it must not be fetched from the device again.
  */
 struct sk_buff *rnet_helper_page_pool_copy_frame(struct napi_struct *napi, struct page_pool *pool,
 						 struct page *page, unsigned int headroom,

@@ -30,7 +30,7 @@ int rnet_helper_xdp_rxq_info_reg(struct xdp_rxq_info *rxq, struct net_device *de
 	return err;
 }
 
-/* One whole step: @prog looks at the frame that is @view of @page, and leaves there what it is then. */
+/* One whole step: @prog looks at the frame that is @view of @page, and says where it is then. */
 u32 rnet_helper_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq,
 			struct page_pool *pool, struct page *page, struct rnet_xdp_view *view)
 {
@@ -96,7 +96,7 @@ bool rnet_helper_xdp_frame_in_pieces(const struct xdp_frame *frame)
 	return xdp_frame_has_frags(frame);
 }
 
-/* Fills up a short frame with zeros, if there is room. The info of a frame is where its memory begins. */
+/* Fills up a short frame with zeros, if there is room. Its memory begins where @frame is. */
 bool rnet_helper_xdp_frame_pad(struct xdp_frame *frame, unsigned int len)
 {
 	const void *end = (void *)frame + frame->frame_sz -

@@ -12,7 +12,6 @@ the wrong time, or not at all, is a frame with other bytes."""
 
 import cases
 import lengths
-import vlan
 import xdp
 from nic import MODE, read
 

@@ -24,7 +24,7 @@ import cases
 from behind import Stage
 from frames import Tap, flood, frame
 from lies import Lie, gone, line_enabled, lying
-from nic import DUT4, DUT6, PEER4, PEER6, lib, run, wait_for, write
+from nic import DUT4, PEER4, lib, run, wait_for, write
 from tcp import Stream
 
 FULL = bool(os.environ.get("RPACKET_FULL"))
@@ -85,9 +85,8 @@ def with_streams_in_flight(stage):
     """TCP both ways: the card has segments of programs, and in the C+ mode the stack has pages of the card's ring.
     Nothing stays lent, and the streams end when their sockets do."""
     stage.rebind()
-    ends = (stage.dut, DUT4, DUT6), (stage.peer, PEER4, PEER6)
-    for port, *addresses in ends:
-        stage.configure(port, *addresses)
+    for port, address in ((stage.dut, DUT4), (stage.peer, PEER4)):
+        port.ip("address", "replace", f"{address}/24", "dev", port.name)
     stage.wait_link()
     streams = Stream(None, DUT4), Stream("peer", PEER4)
     arrived = [0]

@@ -23,7 +23,7 @@ from behind import CAPR, CBR, COMMAND, IMR, ISR, TX_CONFIG, Stage, Traffic
 from frames import Tap, frame
 from lies import Lie, lying
 from misbehaves import received_or_counted, sent_or_counted
-from nic import MODE, SLOW, lib, wait_for
+from nic import MODE, lib, wait_for
 
 TSD0, TSAD, MPC, MSR, BMSR, PARTNER = 0x10, 0x60, 0x4C, 0x58, 0x64, 0x68
 SYSTEM_ERROR, FIFO_OVERFLOW, LINK_CHANGE, RING_OVERFLOW, RX_ERROR = 0x8000, 0x40, 0x20, 0x10, 0x02

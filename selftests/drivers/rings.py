@@ -29,9 +29,9 @@ class Ring:
     def statuses(self):
         """The first words, in the order of memory."""
         words = [word for word, _, _ in struct.iter_unpack("<IIQ", self.memory.read(self.base, LEN * MOST))]
-        ends = [at for at, word in enumerate(words) if word & END]
-        assert ends, "the ring has no end"
-        return words[:ends[0] + 1]
+        # A transmit ring shows its end when its last descriptor was used for the first time.
+        end = next((at for at, word in enumerate(words) if word & END), MOST - 1)
+        return words[:end + 1]
 
     def done(self):
         """The descriptors that the card is done with, in its order."""

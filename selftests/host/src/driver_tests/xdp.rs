@@ -41,7 +41,7 @@ fn cplus(kind: Kind) -> Hardware {
 }
 
 /// A machine with a program, all of whose frames have gone.
-fn with_program<'a>(hardware: &'a Hardware, program: Function) -> Machine<'a> {
+fn with_program(hardware: &Hardware, program: Function) -> Machine<'_> {
     let mut machine = proven(hardware);
     machine
         .bounded(|dev| dev.set_program(Some(program)))
