@@ -35,7 +35,7 @@ from frames import Tap, frame
 from generator import Generator, Stalled
 from nic import SilentWire, format_mac, inside, lib, qmp, run, unload, wait_for, write
 from subjects import driver_of, mode_of
-from wires import let_go, show_old_revision
+from wires import let_go
 
 SIZES = (60, 1514)
 LONE, BATCH, MORE, BURST, RUNS = 200, 16, 8, 2000, 2
@@ -67,15 +67,6 @@ class BenchWire(SilentWire):
     def __init__(self, name):
         super().__init__(driver_of(name))
         self.card.mode = mode_of(name)
-
-    def set_up(self):
-        if self.subject == "8139too":
-            show_old_revision(self.card)
-        super().set_up()
-
-    def close(self):
-        super().close()
-        unload("pci_revision")
 
 
 def lone(wire, source, sink, size):

@@ -12,17 +12,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "drivers"))
 # pylint: disable=wrong-import-position
-from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, run, unload, wait_for, write
+from nic import DUT_IDS, PEER_IDS, Port, cards, ip, lib, load, show_old_revision, unload, wait_for, write
 from subjects import DRIVERS, driver_of, mode_of
 
-OLD_REVISION = 0x10
 # The register with the position of the driver in the receive ring, less 16.
 CAPR = 0x38
-
-
-def show_old_revision(card):
-    """For 8139too, which leaves a card of the revision that it has to 8139cp."""
-    run("insmod", f"{lib.MODULES}-tests/pci_revision.ko", f"device={card.address}", f"revision={OLD_REVISION}")
 
 
 def let_go(card):

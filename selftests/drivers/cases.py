@@ -9,8 +9,8 @@ from nic import OURS, SUBJECT, Wire, lib
 def c_differs(reason):
     """Marks a case that the C driver is known to fail, and says what it does instead.
 
-    These marks are the table of the differences: when the C driver runs and fails such a case, the
-    reason stands in the result."""
+    When the C driver runs and fails such a case, the reason stands in the result. All of them are in
+    Documentation/bugs-of-the-c-drivers.md."""
     def mark(case):
         @functools.wraps(case)
         def run(*arguments):

@@ -9,7 +9,7 @@ import subprocess
 
 import cases
 from frames import Tap, flood, frame
-from nic import PEER4, SLOW, wait_for
+from nic import DUT4, PEER4, SLOW, wait_for
 from ping import Pinger
 
 
@@ -24,6 +24,17 @@ def mtu_outside_the_limits_is_refused(wire):
         assert done.returncode and "mtu" in done.stderr, f"mtu {bad}: {done.stderr}"
     assert wire.dut.link()["mtu"] == 1500
     return f"{low} to {high}"
+
+
+@cases.c_differs("its least one is 60, at which the stack takes IPv4 off the interface")
+def at_the_least_mtu_the_interface_keeps_its_addresses(wire):
+    """An MTU at which IPv4 does not work is none to offer."""
+    wire.dut.set("mtu", str(wire.dut.link()["min_mtu"]))
+    try:
+        assert DUT4 in wire.dut.ip("address", "show", "dev", wire.dut.name), "the IPv4 address is gone"
+    finally:
+        wire.dut.set("mtu", "1500")
+        wire.up()
 
 
 def every_mtu_carries_frames_of_its_length_both_ways(wire):
@@ -99,4 +110,5 @@ def a_frame_longer_than_the_mtu_does_not_leave(wire):
 if __name__ == "__main__":
     cases.main(raw_frames_of_every_length_from_14_to_1514,
                a_frame_longer_than_the_mtu_does_not_leave, mtu_outside_the_limits_is_refused,
-               every_mtu_carries_frames_of_its_length_both_ways, changes_of_the_mtu_under_traffic)
+               at_the_least_mtu_the_interface_keeps_its_addresses, every_mtu_carries_frames_of_its_length_both_ways,
+               changes_of_the_mtu_under_traffic)

@@ -4,7 +4,8 @@
 The VM has one or more RTL8139 cards and an Intel e1000 on one hub. The RTL8139 (the "dut") stays in
 the initial network namespace, the e1000 (the "peer") lives in the namespace "peer", so that all
 traffic between the two has to cross both cards. Which driver is bound to the dut is the parameter
-SUBJECT of every test: rtl8139_rs, or 8139cp, the C driver, on the very same card.
+SUBJECT of every test: rtl8139_rs, or 8139cp, the C driver, on the very same card; or 8139too, to which the
+card is shown with another revision.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ SUBJECT = {"rpsniff": OURS, "af_rpacket": OURS, "af_packet": "8139cp"}.get(SUBJE
 # The way of a frame that our driver is to take; ours because a C driver has one.
 MODE = os.environ.get("MODE") or "cplus"
 CLASSIC_RINGS = "classic-rings"
-MODULES = (OURS, "8139cp", "8139too", "e1000")
+MODULES = (OURS, "8139cp", "8139too", "e1000", "pci_revision")
+OLD_REVISION = 0x10
 DUT_IDS, PEER_IDS = [("0x10ec", "0x8139")], [("0x8086", "0x100e")]
 
 
@@ -188,6 +190,11 @@ class Card:
             config.write((command | 1).to_bytes(2, "little"))
 
 
+def show_old_revision(card):
+    """For 8139too, which leaves a card of the revision that it has to 8139cp."""
+    run("insmod", f"{lib.MODULES}-tests/pci_revision.ko", f"device={card.address}", f"revision={OLD_REVISION}")
+
+
 def cards(ids):
     """The PCI cards with these ids, in the order of their addresses."""
     found = []
@@ -295,6 +302,8 @@ class Wire:
         for spare in cards(DUT_IDS)[1:]:
             spare.unbind()
             spare.override("none")
+        if self.subject == "8139too":
+            show_old_revision(self.card)
         self.card.bind(self.subject)
         load("e1000")
         name = wait_for("the peer's interface", lambda: self.peer_card.name)

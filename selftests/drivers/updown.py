@@ -14,6 +14,8 @@ import cases
 from frames import Tap, flood, frame
 from nic import lib, read, times, wait_for
 
+INTERRUPT_MASK, INTERRUPT_STATUS = 0x3C, 0x3E
+
 
 def the_line_belongs_to_the_card_only_while_up(wire):
     """The interrupt handler comes with up and goes with down, and bears the interface's name."""
@@ -36,7 +38,21 @@ def a_card_that_is_down_neither_receives_nor_interrupts(wire):
         assert wire.card.interrupts == interrupts, "a card that is down has interrupted"
         # Bits 2 and 3 of the command register: transmitter and receiver.
         assert not wire.card.peek(0x37, 1) & 0x0C, "transmitter or receiver is on"
-        assert wire.card.peek(0x3C, 2) == 0, "an interrupt is enabled"
+        assert wire.card.peek(INTERRUPT_MASK, 2) == 0, "an interrupt is enabled"
+    finally:
+        wire.up()
+
+
+@cases.c_differs("it acknowledges what was not reported, and leaves what was")
+def a_card_that_is_down_has_nothing_to_report(wire):
+    """An event of the time before is acknowledged on the way down, also one that has not interrupted."""
+    with Tap(wire.peer, 0) as source:
+        wire.card.poke(INTERRUPT_MASK, 2, 0)
+        source.send(frame(wire.dut.mac, wire.peer.mac, 200, 1))
+        wait_for("a frame that is reported", lambda: wire.card.peek(INTERRUPT_STATUS, 2) & 1)
+        wire.dut.set("down")
+    try:
+        lib.equal(0, wire.card.peek(INTERRUPT_STATUS, 2), "what a card that is down reports")
     finally:
         wire.up()
 
@@ -102,6 +118,7 @@ def the_transmit_queue_survives_a_stop_in_the_middle(wire):
 
 if __name__ == "__main__":
     cases.main(the_line_belongs_to_the_card_only_while_up,
-               a_card_that_is_down_neither_receives_nor_interrupts, counters_outlive_down_and_up,
+               a_card_that_is_down_neither_receives_nor_interrupts,
+               a_card_that_is_down_has_nothing_to_report, counters_outlive_down_and_up,
                twenty_times_under_traffic, up_twice_and_down_twice_are_harmless,
                the_transmit_queue_survives_a_stop_in_the_middle)

@@ -9,11 +9,12 @@ import struct
 
 import cases
 from frames import SOL_PACKET, PACKET_AUXDATA, Tap, pattern
-from nic import OURS, SLOW, SUBJECT, Port, Wire, ip, wait_for
+from nic import OURS, SLOW, SUBJECT, Port, Wire, ip, lib, wait_for
 from ping import Pinger
 from tcp import Stream
 
 VID = 100
+CPLUS_COMMAND, TAKES_TAGS_OFF = 0xE0, 0x40
 DUT, PEER = "10.8.14.1", "10.8.14.9"
 DUT_V6, PEER_V6 = "fd00:8140::1", "fd00:8140::9"
 
@@ -96,6 +97,20 @@ def bulk_with_the_tag_in_band(wire):
             wire.dut.ethtool("-K", wire.dut.name, "txvlan", "on", check=False)
 
 
+@cases.c_differs("it says that tags are taken off, and has the card do so only once receive checksums were switched")
+def the_card_takes_tags_off_as_the_driver_says(wire):
+    """`ethtool -K rxvlan`, against what the card was told: from the start, and after each change."""
+    def said():
+        return "rx-vlan-offload: on" in wire.dut.ethtool("-k", wire.dut.name)
+
+    if not said():
+        raise lib.Skip("it says that it does not")
+    for state in (None, "off", "on"):
+        if state:
+            wire.dut.ethtool("-K", wire.dut.name, "rxvlan", state)
+        lib.equal(said(), bool(wire.card.peek(CPLUS_COMMAND, 2) & TAKES_TAGS_OFF), f"after {state}")
+
+
 def other_identifiers_are_seen_but_not_delivered(wire):
     """Tags that nobody has configured, priority tags, and two tags in a row."""
     head = wire.dut.mac + wire.peer.mac
@@ -135,6 +150,6 @@ def tagged_frames_of_every_length_modulo_four(wire):
 
 if __name__ == "__main__":
     cases.main(pings_of_every_length_at_the_end, the_tag_is_on_the_wire_both_ways,
-               bulk_through_the_tag, bulk_with_the_tag_in_band,
+               bulk_through_the_tag, bulk_with_the_tag_in_band, the_card_takes_tags_off_as_the_driver_says,
                other_identifiers_are_seen_but_not_delivered,
                tagged_frames_of_every_length_modulo_four, wire=VlanWire)
