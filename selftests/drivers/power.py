@@ -11,18 +11,24 @@ The bus does to the card what it does then (bus_power.ko); with all of the machi
 between the card is reset, and loses its place on the bus."""
 
 import contextlib
+import fcntl
 import os
+import struct
 import time
 
 import cases
-from nic import OURS, SLOW, SUBJECT, Wire, lib, unload, write
+from frames import Tap, frame
+from interrupts import line_on, poll_on
+from nic import MODE, OURS, PEER4, SLOW, SUBJECT, Wire, lib, unload, wait_for, write
+from overflow import starved
 from removable import Traffic, gone, pings
+from udp import sockets
 
 TIMES = 100 if os.environ.get("RPACKET_FULL") == "1" else 3
 RCR, MAR, COMMAND, IMR = 0x44, 0x08, 0x37, 0x3C
 RESET, RECEIVER, TRANSMITTER = 0x10, 0x08, 0x04
 BARS = range(0x10, 0x18, 4)
-ENODEV = "No such device"
+ENODEV, SIOCOUTQ = "No such device", 0x5411
 
 
 class Bed(Wire):
@@ -82,6 +88,57 @@ def sleeps_and_wakes_under_traffic(wire):
             traffic.flows()
     pings(wire)
     return f"{times} times"
+
+
+def late_poll(wire):
+    """The poll is due when the card goes to sleep, and its thread gets no time until the card sleeps, unless
+    the driver waits for it."""
+    with line_on(wire, 0), poll_on(wire, 1), Tap(wire.peer, 0) as source:
+        wire.wait_link()
+        with starved(1):
+            interrupts = wire.card.interrupts
+            source.send(frame(wire.dut.mac, wire.peer.mac, 300, 1))
+            time.sleep(0.05)
+            interrupts = wire.card.interrupts - interrupts
+            wire.bus("suspend")
+        try:
+            time.sleep(0.2 * SLOW)
+            wire.is_silent()
+            lib.require(interrupts, "the card has interrupted")
+        finally:
+            wire.forget()
+            wire.bus("resume")
+        wire.wait_link()
+    pings(wire)
+
+
+@cases.c_differs("it does not wait for the poll, which enables the interrupts again")
+def a_poll_that_is_late_does_not_wake_the_card(wire):
+    """What was due before it went to sleep has ended."""
+    late_poll(wire)
+
+
+@cases.c_differs("it forgets where in its ring that is, and does not free it")
+def what_was_not_sent_is_freed(wire):
+    """A packet that the card has when it goes to sleep: it leaves or does not, and its sender is told either way."""
+    sender, receiver = sockets("peer", PEER4)
+
+    def waiting():
+        return struct.unpack("i", fcntl.ioctl(sender, SIOCOUTQ, bytes(4)))[0]
+
+    with sender, receiver:
+        sender.send(b"who are you?")
+        receiver.recvmsg(100)
+        wait_for("nothing to wait", lambda: not waiting())
+        wire.card.poke(COMMAND, 1, RECEIVER)
+        sender.send(bytes(1000))
+        # In the classic mode ours has copied it.
+        lib.equal((SUBJECT, MODE) != (OURS, "classic"), bool(waiting()), "whether it waits")
+        with wire.asleep():
+            pass
+        wire.wait_link()
+        wait_for("the packet to be freed", lambda: not waiting(), 3)
+    pings(wire)
 
 
 def what_was_set_is_set_again(wire):
@@ -204,6 +261,6 @@ def an_error_for_good(wire):
 
 
 if __name__ == "__main__":
-    cases.main(sleeps_and_wakes_under_traffic, what_was_set_is_set_again, what_is_to_wake_it_is_looked_for_asleep,
-               down_and_asleep, taken_away_asleep, the_machine_goes_off, an_error_on_the_bus, an_error_for_good,
+    cases.main(sleeps_and_wakes_under_traffic, a_poll_that_is_late_does_not_wake_the_card,
+               what_was_not_sent_is_freed, what_was_set_is_set_again, what_is_to_wake_it_is_looked_for_asleep, down_and_asleep, taken_away_asleep, the_machine_goes_off, an_error_on_the_bus, an_error_for_good,
                wire=Bed)

@@ -17,9 +17,9 @@ import cases
 from frames import Tap, flood, frame
 from link import RTL8129, cable
 from nic import DUT4, SLOW, SUBJECT, lib, read, wait_for, write
-from power import Bed
+from power import Bed, late_poll
 from recovery import COMMAND, INTERRUPT_MASK, RECEIVER, times_out
-from removable import Traffic, pings
+from removable import pings
 from udp import sockets
 
 sys.path.insert(0, lib.HERE)
@@ -110,16 +110,10 @@ def frames_behind_one_that_is_too_long_arrive_or_are_counted(wire):
     return f"{lost} frames are lost, and counted"
 
 
-@cases.c_differs("its poll may still run when it sleeps, and then enables the interrupts again")
-def the_card_is_silent_asleep(wire):
-    """It was under traffic when it went to sleep."""
-    with Traffic(wire) as traffic:
-        for _ in range(5):
-            traffic.flows()
-            with wire.asleep():
-                wire.is_silent()
-            wire.wait_link()
-    pings(wire)
+@cases.c_differs("it does not wait for the poll, which enables the interrupts again")
+def a_poll_that_is_late_does_not_wake_the_card(wire):
+    """What was due before it went to sleep has ended."""
+    late_poll(wire)
 
 
 @cases.c_differs("once it had a card whose link it looks after, it lets a minute pass first")
@@ -158,6 +152,7 @@ def a_card_that_cannot_be_mapped_is_no_concern_of_others(wire):
 if __name__ == "__main__":
     cases.main(the_cable_is_seen, the_cable_is_no_error, the_bytes_in_the_card_are_limited,
                what_is_sent_can_be_stamped, a_socket_knows_which_poll_its_packets_are_from,
-               frames_behind_one_that_is_too_long_arrive_or_are_counted, the_card_is_silent_asleep,
+               a_poll_that_is_late_does_not_wake_the_card,
+               frames_behind_one_that_is_too_long_arrive_or_are_counted,
                a_transmitter_is_started_again_whatever_card_there_was_before,
                a_card_that_cannot_be_mapped_is_no_concern_of_others, wire=Bed)
