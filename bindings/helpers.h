@@ -217,7 +217,8 @@ unsigned int rnet_helper_xdp_frame_len(const struct xdp_frame *frame);
 bool rnet_helper_xdp_frame_in_pieces(const struct xdp_frame *frame);
 bool rnet_helper_xdp_frame_pad(struct xdp_frame *frame, unsigned int len);
 dma_addr_t rnet_helper_xdp_frame_map(struct device *dev, const struct xdp_frame *frame);
-dma_addr_t rnet_helper_xdp_frame_address(struct device *dev, const struct xdp_frame *frame);
+dma_addr_t rnet_helper_xdp_frame_address(const struct page_pool *pool,
+					 const struct xdp_frame *frame);
 bool rnet_helper_irqs_disabled(void);
 
 #ifdef RNET_INLINE_HELPERS

@@ -180,6 +180,14 @@ pub(crate) trait Operations: Sized + Send + Sync {
     /// ended with [`Verdict::Done`] and none is due. The next poll may already run on another CPU.
     fn unmask(&self, up: &Self::Up);
 
+    /// Masks the device's interrupt in the poll, until [`Operations::unmask`]: the stack goes on to poll by a
+    /// timer, as the user wants (`napi_defer_hard_irqs`).
+    ///
+    /// A driver that masks in its handler does not need it. Softirq.
+    fn hold_off(&self, _up: &Self::Up) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Handles an interrupt of the line, which may be another device's.
     ///
     /// What the device has to say is best acknowledged here and looked at in the poll. When
@@ -340,8 +348,8 @@ pub(crate) trait Operations: Sized + Send + Sync {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sends frames of other devices' programs (`ndo_xdp_xmit`): takes as many as there is room for. If `more`,
-    /// the device need not be told of them yet. Softirq.
+    /// Sends frames of other devices' programs (`ndo_xdp_xmit`): takes as many as there is room for, and tells
+    /// the device of them. (The core says when it has more, but does not always keep its word.) Softirq.
     ///
     /// Needs [`Operations::set_xdp`].
     fn send_frames(
@@ -350,7 +358,6 @@ pub(crate) trait Operations: Sized + Send + Sync {
         _tx: &mut Self::Tx,
         _queue: &mut TxQueue<'_>,
         _frames: &mut Frames<'_>,
-        _more: bool,
     ) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

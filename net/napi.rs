@@ -437,12 +437,27 @@ unsafe extern "C" fn poll<T: Operations>(napi: *mut bindings::napi_struct, budge
         }
         cx.work
     };
+    if T::HAS_HOLD_OFF && work > 0 && is_deferred(dev) {
+        // Before completion: afterwards another poll may unmask.
+        dev.private().hold_off(running.up());
+    }
     let work = c_int::try_from(work).unwrap_or(0);
     // SAFETY: This is the poll, and its budget was not used up.
     if unsafe { bindings::napi_complete_done(napi, work) } {
         dev.private().unmask(running.up());
     }
     work
+}
+
+/// Whether the user wants the stack to poll by a timer for a while before the device interrupts again
+/// (`napi_defer_hard_irqs`, `gro_flush_timeout`).
+#[inline]
+fn is_deferred<T: Operations>(dev: &Device<T>) -> bool {
+    let napi = dev.area().napi.get();
+    // SAFETY: The NAPI is valid; the field is read once, as C does.
+    let times = unsafe { (&raw const (*napi).defer_hard_irqs).read_volatile() };
+    // SAFETY: As above.
+    times > 0 && unsafe { (&raw const (*napi).gro_flush_timeout).read_volatile() } > 0
 }
 
 /// Adds the NAPI of `dev`, disabled.

@@ -155,6 +155,19 @@ impl<'bound> Pool<'bound> {
         self.queue.as_ref().ok_or(EINVAL)
     }
 
+    /// The same in the poll; `EBUSY` if the pool is another one's.
+    #[inline]
+    pub(super) fn queue_in<T: Operations>(
+        &self,
+        napi: &Poll<'_, T>,
+        buffer: &Buffer<'_>,
+    ) -> Result<&RxQueue> {
+        if self.pool.served() != napi.napi() {
+            return Err(EBUSY);
+        }
+        self.queue_of(buffer)
+    }
+
     /// What the layer tells of the poll: see [`Operations::pool`].
     #[inline]
     pub(crate) fn link(&mut self) -> &mut Link {

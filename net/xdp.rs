@@ -257,6 +257,7 @@ impl<'a, T: Operations> Poll<'a, T> {
     ///
     /// - `EINVAL`: the frame is shorter than an Ethernet header, or longer than the buffer; or the
     ///   buffer is not from `pool`, or that is not for programs.
+    /// - `EBUSY`: the pool is another poll's.
     pub(crate) fn run(
         &mut self,
         program: Program<'a>,
@@ -264,12 +265,13 @@ impl<'a, T: Operations> Poll<'a, T> {
         buffer: &mut Buffer<'_>,
         len: u32,
     ) -> Result<(Action, View)> {
-        let queue = pool.queue_of(buffer)?;
+        let queue = pool.queue_in(self, buffer)?;
         let view = View::whole(len);
         buffer.check(view)?;
         let mut view = view.to_raw();
         // SAFETY: The program is valid: this is the poll, with bottom halves disabled, in which it was
-        // found. The buffer and its queue are those of `pool`, and the frame is inside of the buffer.
+        // found. The buffer and its queue are those of `pool`, which this poll alone takes pages from, and the
+        // frame is inside of the buffer.
         let action = unsafe {
             bindings::xdp_run(
                 program.program.as_ptr(),
@@ -298,21 +300,23 @@ impl<'a, T: Operations> Poll<'a, T> {
         Ok((action, view))
     }
 
-    /// Says to who traces it that a frame could not be treated as the program wants.
     #[cold]
     fn report(&self, program: Program<'a>, action: bindings::xdp_action) {
         // SAFETY: Device and program are valid.
         unsafe { bindings::xdp_report(self.dev().as_raw(), program.program.as_ptr(), action) };
     }
 
-    /// Says to who traces it that a frame was not sent though the program wants it.
-    #[cold]
-    pub(crate) fn report_not_sent(&self, program: Program<'a>) {
-        self.report(program, bindings::xdp_action_XDP_TX);
+    /// Says to who traces it (`xdp:xdp_exception`) that a frame was lost that the program wanted to go on. Of an
+    /// [`Action::Abort`] that was said.
+    pub(crate) fn report_lost(&self, program: Program<'a>, action: Action) {
+        match action {
+            Action::Transmit => self.report(program, bindings::xdp_action_XDP_TX),
+            Action::Redirect => self.report(program, bindings::xdp_action_XDP_REDIRECT),
+            Action::Pass | Action::Drop | Action::Abort => {}
+        }
     }
 
-    /// Passes a frame on to where the program has just said, with its buffer. On failure, which was
-    /// reported, the buffer comes back.
+    /// Passes a frame on to where the program has just said, with its buffer. On failure the buffer comes back.
     ///
     /// Frames are collected on their way. The layer sends them off at the end of the poll.
     pub(crate) fn redirect<'bound>(
@@ -322,10 +326,12 @@ impl<'a, T: Operations> Poll<'a, T> {
         buffer: Buffer<'bound>,
         view: View,
     ) -> Result<(), Buffer<'bound>> {
-        let queue = match pool.queue_of(&buffer) {
+        let queue = match pool.queue_in(self, &buffer) {
             Ok(queue) if buffer.check(view).is_ok() => queue,
             _ => return Err(buffer),
         };
+        // Also if this fails: of a frame for several devices, some may have a copy.
+        self.note_redirect();
         // SAFETY: As in `run`. The frame with what is before it is inside of the buffer, by the check.
         let result = unsafe {
             bindings::xdp_redirect(
@@ -338,10 +344,8 @@ impl<'a, T: Operations> Poll<'a, T> {
             )
         };
         if to_result(result).is_err() {
-            self.report(program, bindings::xdp_action_XDP_REDIRECT);
             return Err(buffer);
         }
-        self.note_redirect();
         // Whoever has the frame returns the page.
         buffer.into_page();
         Ok(())
@@ -374,7 +378,6 @@ impl<'bound> Frame<'bound> {
     /// Gives the buffer back if what the program has left is not a frame that could be sent.
     #[inline]
     pub(crate) fn from_received(
-        dev: &'bound device::Device<Bound>,
         pool: &Pool<'bound>,
         buffer: Buffer<'bound>,
         view: View,
@@ -396,13 +399,14 @@ impl<'bound> Frame<'bound> {
         if !unsafe { bindings::xdp_frame_pad(frame.as_ptr(), pad_to) } {
             return Err(buffer);
         }
+        let raw = buffer.pool();
         // The frame returns the page.
         buffer.into_page();
         // INVARIANT: A pool for programs has its pages mapped both ways, until they return.
         Ok(Self {
             frame,
-            // SAFETY: The frame is in a page of such a pool, of this device.
-            address: unsafe { bindings::xdp_frame_address(dma::as_raw(dev), frame.as_ptr()) },
+            // SAFETY: The frame is in a page of this pool.
+            address: unsafe { bindings::xdp_frame_address(raw, frame.as_ptr()) },
             // SAFETY: The frame is valid.
             len: unsafe { bindings::xdp_frame_len(frame.as_ptr()) },
             mapping: None,
@@ -435,7 +439,7 @@ impl Drop for Frame<'_> {
 /// The frames that another device's programs have for this one: the argument of
 /// [`Operations::send_frames`].
 ///
-/// Those that are not taken are given up by the core, which counts them.
+/// Those that are not taken are given up by the core.
 ///
 /// # Invariants
 ///
@@ -445,6 +449,8 @@ pub(crate) struct Frames<'a> {
     frames: *const *mut bindings::xdp_frame,
     number: usize,
     taken: usize,
+    /// How many of those that were taken could not be sent.
+    unfit: usize,
     _call: PhantomData<&'a ()>,
 }
 
@@ -459,6 +465,7 @@ impl Frames<'_> {
             frames,
             number,
             taken: 0,
+            unfit: 0,
             _call: PhantomData,
         }
     }
@@ -469,48 +476,54 @@ impl Frames<'_> {
         self.taken
     }
 
-    /// How many there are that were not taken yet.
+    /// How many were not sent: those that were not taken yet, and those that nobody could send.
     #[inline]
-    pub(crate) fn remaining(&self) -> usize {
-        self.number.saturating_sub(self.taken)
+    pub(crate) fn unsent(&self) -> usize {
+        self.number
+            .saturating_sub(self.taken)
+            .saturating_add(self.unfit)
     }
 
     /// Takes the next one, and lends it to `dev`, with zeros up to `pad_to` bytes if it is shorter.
     ///
-    /// `None` if there is none, or none that can be sent: then those after it are not taken either.
+    /// One that has no room to be filled up, or is in several pieces, is given up. `None` if there is no other,
+    /// or if it cannot be lent: then those after it are not taken either.
     #[inline]
     pub(crate) fn take<'bound>(
         &mut self,
         dev: &'bound device::Device<Bound>,
         pad_to: u32,
     ) -> Option<Frame<'bound>> {
-        if self.taken >= self.number {
-            return None;
+        while self.taken < self.number {
+            // SAFETY: By the type invariant there are more pointers than were taken.
+            let frame = NonNull::new(unsafe { self.frames.add(self.taken).read() })?;
+            // SAFETY: By the type invariant the frame is valid, and nobody else uses it.
+            let in_pieces = unsafe { bindings::xdp_frame_in_pieces(frame.as_ptr()) };
+            // SAFETY: As above.
+            if in_pieces || !unsafe { bindings::xdp_frame_pad(frame.as_ptr(), pad_to) } {
+                // INVARIANT: The frame is ours now, and given up.
+                self.taken = self.taken.wrapping_add(1);
+                self.unfit = self.unfit.wrapping_add(1);
+                // SAFETY: As above.
+                unsafe { bindings::xdp_return_frame(frame.as_ptr()) };
+                continue;
+            }
+            // SAFETY: As above.
+            let len = unsafe { bindings::xdp_frame_len(frame.as_ptr()) };
+            // SAFETY: The device is valid, and so is the frame.
+            let address = unsafe { bindings::xdp_frame_map(dma::as_raw(dev), frame.as_ptr()) };
+            // SAFETY: This is what the call has returned for this device, length and direction.
+            let mapping = unsafe { Mapping::from_raw(dev, address, len) }.ok()?;
+            // INVARIANT: The frame is the result's now.
+            self.taken = self.taken.wrapping_add(1);
+            return Some(Frame {
+                frame,
+                address,
+                len,
+                mapping: Some(mapping),
+            });
         }
-        // SAFETY: By the type invariant there are more pointers than were taken.
-        let frame = NonNull::new(unsafe { self.frames.add(self.taken).read() })?;
-        // SAFETY: By the type invariant the frame is valid, and nobody else uses it.
-        if unsafe { bindings::xdp_frame_in_pieces(frame.as_ptr()) } {
-            return None;
-        }
-        // SAFETY: As above.
-        if !unsafe { bindings::xdp_frame_pad(frame.as_ptr(), pad_to) } {
-            return None;
-        }
-        // SAFETY: As above.
-        let len = unsafe { bindings::xdp_frame_len(frame.as_ptr()) };
-        // SAFETY: The device is valid, and so is the frame.
-        let address = unsafe { bindings::xdp_frame_map(dma::as_raw(dev), frame.as_ptr()) };
-        // SAFETY: This is what the call has returned for this device, length and direction.
-        let mapping = unsafe { Mapping::from_raw(dev, address, len) }.ok()?;
-        // INVARIANT: The frame is the result's now.
-        self.taken = self.taken.wrapping_add(1);
-        Some(Frame {
-            frame,
-            address,
-            len,
-            mapping: Some(mapping),
-        })
+        None
     }
 }
 

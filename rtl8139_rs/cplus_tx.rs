@@ -5,7 +5,8 @@
 //! The chip reads a packet where it is, piece by piece, computes the checksum of TCP over IPv4 that the stack
 //! has left to it (all others are computed here), cuts it into segments and inserts the VLAN tag. The packet
 //! is freed when the chip is done with it. Frames of programs ([`super::xdp`]) go the same way, but leave the
-//! ring enough room for a packet, so that the queue is never stopped for them.
+//! ring enough room for a packet, so that the queue is never stopped for them; and while it is stopped, none
+//! comes.
 //!
 //! All of it runs with the lock of the transmit queue held. [`tx_ring`] has the policy.
 
@@ -230,10 +231,11 @@ impl<'bound> Tx<'bound> {
         up: &Up,
         queue: &mut TxQueue<'_>,
     ) -> bool {
-        if !self.has_room() {
+        if !self.has_room() || queue.is_stopped() {
             self.reap(nic, up, queue);
         }
-        self.has_room()
+        // Whoever comes while the stack waits for its turn would take each place that becomes free.
+        self.has_room() && !queue.is_stopped()
     }
 
     /// Whether a packet of the stack would find room behind one more frame.

@@ -67,14 +67,15 @@ impl Notes {
         self.tick || self.events & bits::RX_OVERFLOW != 0
     }
 
-    /// Whether the transmit slots are to be looked at. A completion that nobody waits for is not.
+    /// Whether the transmit slots are to be looked at. A completion that nobody waits for is not. One that
+    /// somebody waits for may have come although nobody said so, while the interrupt is masked.
     pub(crate) fn concerns_tx(&self) -> bool {
         let awaited = if self.tx_armed {
             intr_mask::TX_EVENTS
         } else {
             bits::TX_ERR
         };
-        self.events & awaited != 0
+        self.events & awaited != 0 || (self.tx_armed && self.is_unprompted())
     }
 }
 
@@ -204,7 +205,7 @@ impl Up {
         Source::Chip
     }
 
-    /// The handler found the poll scheduled already.
+    /// The handler found the poll scheduled already, or the poll goes on without being asked.
     pub(crate) fn defer(&self, hw: &Hw<'_>) {
         let mut gate = self.gate.lock();
         let value = gate.mask.defer();

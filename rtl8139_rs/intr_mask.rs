@@ -19,6 +19,9 @@
 //!    complete without another round, which begins after the mask was set, and unmasks.
 //! 4. The poll takes the notes, works, and unmasks only after `napi_complete_done()` said yes.
 //!
+//! Where the user wants the stack to poll by a timer for a while (`napi_defer_hard_irqs`), the poll masks
+//! before it completes, and the last one of these polls unmasks.
+//!
 //! The interrupt for sent frames is armed on request, see
 //! [`tx_slots`](super::tx_slots).
 //!
@@ -80,7 +83,7 @@ pub(crate) struct IntrMask {
     rare: u16,
     /// The interface is up.
     live: bool,
-    /// The handler found the poll scheduled already.
+    /// The handler found the poll scheduled already, or the stack polls by a timer.
     deferred: bool,
     /// The transmitter waits for a completion.
     tx_armed: bool,
@@ -138,7 +141,7 @@ impl IntrMask {
         })
     }
 
-    /// The handler interrupted a poll that is already scheduled.
+    /// The handler interrupted a poll that is already scheduled, or the poll goes on by a timer.
     pub(crate) fn defer(&mut self) -> Option<u16> {
         self.change(|mask| mask.deferred = true)
     }

@@ -301,6 +301,10 @@ impl<'bound> driver::Operations for Nic<'bound> {
         up.open(&self.hw);
     }
 
+    fn hold_off(&self, up: &Up) {
+        up.defer(&self.hw);
+    }
+
     fn interrupt(&self, up: &Up, irq: &Interrupt<'_, Self>) -> irq::Return {
         match up.acknowledge(&self.hw) {
             Source::Chip => {}
@@ -340,8 +344,11 @@ impl<'bound> driver::Operations for Nic<'bound> {
                 self.check_link(napi.dev());
             }
         }
-        if notes.tick && !self.hw.polls_link() {
-            self.check_link(napi.dev());
+        if notes.tick {
+            self.missed_frames();
+            if !self.hw.polls_link() {
+                self.check_link(napi.dev());
+            }
         }
         let bus_error = notes.events & bits::SYSTEM_ERROR != 0;
         if bus_error {
@@ -511,9 +518,8 @@ impl<'bound> driver::Operations for Nic<'bound> {
         tx: &mut Tx<'bound>,
         queue: &mut TxQueue<'_>,
         frames: &mut Frames<'_>,
-        more: bool,
     ) {
-        self.send_frames_of_others(up, tx, queue, frames, more);
+        self.send_frames_of_others(up, tx, queue, frames);
     }
 
     fn stats64(&self, stats: &mut Stats64) {

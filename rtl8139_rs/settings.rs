@@ -74,6 +74,12 @@ const TAGGING: Features = Features::VLAN_TX.with(Features::VLAN_RX);
 /// What the chip does in the C+ mode alone.
 const CPLUS_FEATURES: Features = TAGGING.with(Features::TSO).with(Features::RXCSUM);
 
+/// What cannot be while programs look at received frames: they are to see all of a frame, and could send it on
+/// without its tag, or with a check sequence too many; and no frame may pass them by.
+const BESIDE_PROGRAMS: Features = Features::VLAN_RX
+    .with(Features::RXFCS)
+    .with(Features::RXALL);
+
 /// The shortest receive ring, in descriptors.
 const MIN_RX: u16 = 16;
 
@@ -185,7 +191,7 @@ impl Settings {
     /// Which of `features` are possible in the mode, and beside programs.
     pub(crate) fn fix_features(&self, features: Features) -> Features {
         let features = if self.has_programs() {
-            features.without(Features::VLAN_RX)
+            features.without(BESIDE_PROGRAMS)
         } else {
             features
         };

@@ -177,11 +177,16 @@ pub(crate) fn flush<P: Port>(ring: &mut TxRing, port: &mut P, more: bool) {
 /// Collects what the chip is done with, and wakes the queue.
 pub(crate) fn reap<P: Port>(ring: &mut TxRing, port: &mut P) {
     // The frame for which the chip was to be told of those before it may not have come.
-    if ring.silent {
-        ring.silent = false;
+    let silent = core::mem::take(&mut ring.silent);
+    if silent {
         port.ring_doorbell();
     }
     collect(ring, port);
+    if silent && ring.used > 0 && !ring.armed {
+        ring.armed = true;
+        port.arm(true);
+        collect(ring, port);
+    }
     if ring.has_room() {
         port.wake();
     }

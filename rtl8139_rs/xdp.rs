@@ -77,25 +77,27 @@ impl<'bound> Rx<'bound> {
         // All frames count that were received, also those that nobody sees.
         nic.received.add(napi, 1, len);
 
-        let counter = match action {
-            Action::Pass | Action::Drop => &counters.xdp_drop,
-            Action::Abort => &counters.xdp_aborted,
-            Action::Transmit | Action::Redirect => {
-                let Ok(fresh) = self.pool.take(napi) else {
-                    buffer.give_again();
-                    return Err(Lost::NoMemory);
-                };
-                let full = core::mem::replace(buffer, fresh);
-                if action == Action::Redirect {
-                    self.redirect(nic, napi, program, full, view);
-                } else {
-                    self.send_again(nic, up, napi, program, full, view);
-                }
-                return Err(Lost::Taken);
-            }
+        let (taken, count, errors) = match action {
+            Action::Transmit => (
+                self.send_again(nic, up, napi, view),
+                &counters.xdp_tx,
+                &counters.xdp_tx_errors,
+            ),
+            Action::Redirect => (
+                self.redirect(napi, program, view),
+                &counters.xdp_redirect,
+                &counters.xdp_redirect_errors,
+            ),
+            Action::Abort => (None, &counters.xdp_aborted, &counters.xdp_aborted),
+            Action::Pass | Action::Drop => (None, &counters.xdp_drop, &counters.xdp_drop),
         };
-        counter.increment();
-        buffer.give_again();
+        if taken.is_some() {
+            count.increment();
+        } else {
+            errors.increment();
+            napi.report_lost(program, action);
+            self.give_again();
+        }
         Err(Lost::Taken)
     }
 
@@ -106,46 +108,42 @@ impl<'bound> Rx<'bound> {
         }
     }
 
-    fn redirect<'a>(
-        &mut self,
-        nic: &Nic<'bound>,
-        napi: &mut Poll<'a, Nic<'bound>>,
-        program: Program<'a>,
-        full: Buffer<'bound>,
-        view: View,
-    ) {
-        let counter = match napi.redirect(program, &self.pool, full, view) {
-            Ok(()) => &nic.counters.xdp_redirect,
-            Err(_) => &nic.counters.xdp_redirect_errors,
-        };
-        counter.increment();
+    /// Takes the buffer of the next descriptor, and puts a fresh one there; if there is none, the old one stays.
+    fn take_full(&mut self, napi: &mut Poll<'_, Nic<'bound>>) -> Option<Buffer<'bound>> {
+        let place = self.buffers.get_mut(usize::from(self.next))?;
+        let fresh = self.pool.take(napi).ok()?;
+        Some(core::mem::replace(place, fresh))
     }
 
-    fn send_again<'a>(
+    /// Passes the frame on to where the program has said; `None` if that is not possible.
+    fn redirect<'a>(
+        &mut self,
+        napi: &mut Poll<'a, Nic<'bound>>,
+        program: Program<'a>,
+        view: View,
+    ) -> Option<()> {
+        let full = self.take_full(napi)?;
+        napi.redirect(program, &self.pool, full, view).ok()
+    }
+
+    /// Sends the frame from where it came; `None` if that is not possible.
+    fn send_again(
         &mut self,
         nic: &Nic<'bound>,
         up: &Up,
-        napi: &mut Poll<'a, Nic<'bound>>,
-        program: Program<'a>,
-        full: Buffer<'bound>,
+        napi: &mut Poll<'_, Nic<'bound>>,
         view: View,
-    ) {
-        let dev = nic.pdev().as_ref();
-        let frame = Frame::from_received(dev, &self.pool, full, view, MIN_FRAME_LEN).ok();
-        let sent = frame.is_some_and(|frame| {
-            napi.lock_tx(|tx, queue| {
-                path::make_room(nic, up, tx, queue)
-                    && path::send_frame(nic, tx, queue, frame).is_ok()
-            })
-            .unwrap_or(false)
-        });
-        if sent {
-            nic.counters.xdp_tx.increment();
-            self.sent = true;
-        } else {
-            nic.counters.xdp_tx_errors.increment();
-            napi.report_not_sent(program);
-        }
+    ) -> Option<()> {
+        let full = self.take_full(napi)?;
+        let frame = Frame::from_received(&self.pool, full, view, MIN_FRAME_LEN).ok()?;
+        napi.lock_tx(|tx, queue| {
+            let sent = path::make_room(nic, up, tx, queue)
+                .then(|| path::send_frame(nic, tx, queue, frame).ok());
+            sent.flatten()
+        })
+        .flatten()?;
+        self.sent = true;
+        Some(())
     }
 }
 
@@ -168,7 +166,7 @@ impl<'bound> Nic<'bound> {
     ) -> Result {
         let mtu = cx.dev().mtu();
         if attached && self.settings.is_classic() {
-            why.say(c"no native XDP without descriptor rings (private flag classic-rings)");
+            why.say(c"no native XDP without descriptor rings; xdpgeneric works");
             return Err(EOPNOTSUPP);
         }
         if attached && !cplus_rx::has_room_for_programs(mtu) {
@@ -194,7 +192,6 @@ impl<'bound> Nic<'bound> {
         tx: &mut path::Tx<'bound>,
         queue: &mut TxQueue<'_>,
         frames: &mut Frames<'_>,
-        more: bool,
     ) {
         let dev = self.pdev().as_ref();
         while path::make_room(self, up, tx, queue) {
@@ -208,12 +205,10 @@ impl<'bound> Nic<'bound> {
             count.increment();
         }
         // CAST: A machine word has 64 bits at most.
-        let left = frames.remaining() as u64;
-        if left > 0 {
-            self.counters.xdp_xmit_errors.add(left);
+        let unsent = frames.unsent() as u64;
+        if unsent > 0 {
+            self.counters.xdp_xmit_errors.add(unsent);
         }
-        if !more {
-            path::flush(self, up, tx, queue);
-        }
+        path::flush(self, up, tx, queue);
     }
 }

@@ -117,13 +117,14 @@ dma_addr_t rnet_helper_xdp_frame_map(struct device *dev, const struct xdp_frame 
 			    DMA_TO_DEVICE);
 }
 
-/* Where the device finds a frame in a page that its own pool has mapped both ways. */
-dma_addr_t rnet_helper_xdp_frame_address(struct device *dev, const struct xdp_frame *frame)
+/* Where the device finds a frame in a page that @pool has mapped both ways. */
+dma_addr_t rnet_helper_xdp_frame_address(const struct page_pool *pool,
+					 const struct xdp_frame *frame)
 {
 	struct page *page = virt_to_head_page(frame->data);
 	dma_addr_t address = page_pool_get_dma_addr(page) + (frame->data - page_address(page));
 
-	dma_sync_single_for_device(dev, address, frame->len, DMA_BIDIRECTIONAL);
+	dma_sync_single_for_device(pool->p.dev, address, frame->len, pool->p.dma_dir);
 	return address;
 }
 

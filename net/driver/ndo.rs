@@ -536,14 +536,17 @@ impl<T: Operations> Table<T> {
         if flags & !bindings::XDP_XMIT_FLAGS_MASK != 0 {
             return EINVAL.to_errno();
         }
-        let more = flags & bindings::XDP_XMIT_FLUSH == 0;
         // SAFETY: The device is one of ours.
         let dev = unsafe { Device::<T>::from_raw(dev) };
+        // The stack sends nothing either without a link.
+        if !dev.carrier_ok() {
+            return ENETDOWN.to_errno();
+        }
         // SAFETY: The core passes so many valid frames, and counts on those to be taken that are said to
         // be.
         let mut frames = unsafe { Frames::from_raw(frames, number) };
         let send = |up: &T::Up, tx: &mut T::Tx, queue: &mut TxQueue<'_>| {
-            dev.private().send_frames(up, tx, queue, &mut frames, more);
+            dev.private().send_frames(up, tx, queue, &mut frames);
         };
         // SAFETY: The core calls this with bottom halves disabled, and without a lock of ours.
         match unsafe { napi::lock_tx(dev, send) } {

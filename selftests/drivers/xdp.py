@@ -232,14 +232,17 @@ def what_there_is_no_place_for_is_refused(wire):
 
 
 def a_program_sees_tags(wire):
-    """No VLAN tag is taken off as long as it is there, and then again."""
+    """No VLAN tag is taken off as long as it is there, and then again. So it is with what else would have it see
+    another frame than was sent."""
     def strips():
         return "rx-vlan-offload: on" in wire.dut.ethtool("-k", wire.dut.name)
 
     assert strips()
     with attached(wire.dut, answer(PASS)):
         assert not strips()
-        assert "rx-vlan-offload: off [fixed]" in wire.dut.ethtool("-k", wire.dut.name)
+        shown = wire.dut.ethtool("-k", wire.dut.name)
+        for name in ("rx-vlan-offload", "rx-fcs", "rx-all"):
+            assert f"{name}: off [fixed]" in shown, name
     assert strips()
 
 
@@ -270,7 +273,7 @@ def what_else_changes_under_a_program(wire):
     def change(number):
         wire.dut.ethtool("-G", name, "rx", str((16, 64)[number % 2]), "tx", str((20, 64)[number % 2]))
         wire.dut.set("mtu", ("1280", "1500", "3000")[number % 3])
-        wire.dut.ethtool("-K", name, "rx", ("off", "on")[number % 2], "rx-fcs", ("on", "off")[number % 2])
+        wire.dut.ethtool("-K", name, "rx", ("off", "on")[number % 2], "tso", ("on", "off")[number % 2])
         wire.dut.set("down")
         wire.dut.set("up")
 
@@ -278,7 +281,7 @@ def what_else_changes_under_a_program(wire):
         with attached(wire.dut, reflect(ETH_P_TEST)):
             return under_traffic(wire, change)
     finally:
-        wire.dut.ethtool("-K", name, "rx", "on", "rx-fcs", "off")
+        wire.dut.ethtool("-K", name, "rx", "on", "tso", "on")
         wire.dut.ethtool("-G", name, "rx", "64", "tx", "64", check=False)
         wire.dut.set("mtu", "1500")
 

@@ -349,3 +349,20 @@ fn netpoll_makes_room_without_an_interrupt() {
     assert!(machine.dev.may_send());
     assert_eq!(hardware.bus().mappings(), 0);
 }
+
+/// Frames of which the stack has said that more come, and none came: whoever tells the chip of them has it
+/// interrupt when they are sent.
+#[test]
+fn frames_that_the_chip_hears_of_late_are_waited_for() {
+    let hardware = cplus(Kind::Silicon);
+    let mut machine = proven(&hardware);
+    assert!(machine.stack_sends_pieces(&[100], PLAIN, true));
+    machine.dev.netpoll();
+    assert!(machine.chip_sends());
+    assert!(machine.interrupt(), "nobody waits for it");
+    machine.poll();
+    assert_eq!(hardware.bus().mappings(), 0);
+    machine.settle();
+    assert!(machine.works());
+    machine.check_manners();
+}

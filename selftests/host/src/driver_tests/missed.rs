@@ -7,7 +7,8 @@ fn counts_differences_across_the_wrap() {
     let mut missed = Missed::default();
     missed.update(5);
     assert_eq!(missed.total(), 5);
-    missed.update(0x00ff_ffff);
+    missed.update(0x007f_ffff);
+    missed.update(0x00ff_fff0);
     missed.update(2);
     assert_eq!(missed.total(), 0x0100_0002);
 }
@@ -37,4 +38,18 @@ fn does_not_count_what_a_device_that_is_gone_answers() {
     assert_eq!(missed.total(), 7);
     missed.update(8);
     assert_eq!(missed.total(), 8);
+}
+
+/// As of a card in QEMU that has lost its place on the bus, and has it back.
+#[test]
+fn does_not_count_again_what_was_zero_in_between() {
+    let mut missed = Missed::default();
+    missed.update(11);
+    missed.update(0);
+    assert_eq!(missed.total(), 11);
+    missed.update(11);
+    assert_eq!(missed.total(), 11);
+    missed.update(0);
+    missed.update(13);
+    assert_eq!(missed.total(), 13);
 }

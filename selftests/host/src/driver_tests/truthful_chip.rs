@@ -14,6 +14,7 @@ use crate::model::chip::{
 };
 use crate::model::lie::Lie;
 use crate::model::machine::{
+    proven,
     Hardware,
     Machine, //
 };
@@ -325,4 +326,37 @@ fn half_duplex_counts_collisions() {
     let stats = machine.dev.stats64();
     assert_eq!((stats.collisions, stats.tx_window_errors), (1, 1));
     assert_eq!(stats.tx_errors, 1);
+}
+
+/// The stack polls by a timer, as the user wants: the chip does not interrupt meanwhile, from the first frame
+/// on, and what was sent is found.
+#[test]
+fn interrupts_can_be_put_off() {
+    for (kind, model) in CHIPS {
+        let hardware = Hardware::of(kind, model);
+        let mut machine = proven(&hardware);
+        machine.dev.defer_interrupts(true);
+        machine.peer_sends(100);
+        assert!(machine.interrupt());
+        machine.poll();
+        for _ in 0..20 {
+            assert_eq!(machine.peer_sends(100), Fate::Stored);
+            assert!(machine.stack_sends(100));
+            while machine.chip_sends() {}
+            assert!(!machine.interrupt(), "{kind:?} {model:?} interrupts");
+            // The timer.
+            machine.dev.schedule_napi();
+            machine.poll();
+            assert_eq!(machine.dev.in_flight(), 0, "{kind:?} {model:?}");
+        }
+        assert_eq!(machine.arrived().len(), machine.offered().0);
+        machine.dev.defer_interrupts(false);
+        machine.dev.schedule_napi();
+        machine.poll();
+        machine.peer_sends(100);
+        assert!(machine.interrupt());
+        machine.settle();
+        assert!(machine.works());
+        machine.check_manners();
+    }
 }

@@ -120,21 +120,27 @@ fn what_a_program_drops_is_gone() {
     }
 }
 
-/// The program sees whole frames only, and none that is damaged.
+/// No frame passes a program by, and none has a check sequence that would be sent on: what would have it so is off
+/// as long as there is a program.
 #[test]
-fn a_program_does_not_see_damaged_frames() {
+fn what_programs_see_is_whole_and_sound() {
+    let wanted = Features::RXALL.with(Features::RXFCS);
     let hardware = cplus(Kind::Silicon);
-    let mut machine = with_program(&hardware, |_| Action::Drop);
-    let all = machine.dev.features().with(Features::RXALL);
+    let mut machine = with_program(&hardware, |_| Action::Pass);
+    let all = machine.dev.features().with(wanted);
     machine.dev.set_features(all).unwrap();
     machine.settle();
-    machine.gullible = true;
     machine.tell(Lie::Status((3 << 28) | (1 << 20) | 104));
     machine.peer_sends(100);
     machine.settle();
     machine.hardware.card.chip().come_to_its_senses();
-    assert_eq!(machine.packets.len(), 1);
-    assert_eq!(machine.dev.private().counters.xdp_drop.get(), 0);
+    machine.peer_sends(100);
+    machine.settle();
+    let lens = machine.packets.iter().map(|packet| packet.frame.len());
+    assert_eq!(lens.collect::<Vec<_>>(), [100]);
+    assert_eq!(machine.dev.private().counters.xdp_pass.get(), 1);
+    machine.dev.set_program(None).unwrap();
+    assert!(machine.dev.features().contains(wanted));
 }
 
 /// With the addresses of the two ends exchanged. The chip is told once for all of a poll.
@@ -251,6 +257,45 @@ fn the_ring_keeps_room_for_the_stack() {
     machine.check_manners();
 }
 
+/// Programs do not take each place that becomes free while the stack waits for some.
+#[test]
+fn the_stack_gets_its_turn() {
+    let hardware = cplus(Kind::Silicon);
+    let machine = &mut proven(&hardware);
+    take_wire(&hardware);
+    let frames = vec![vec![1; 100]; 64];
+    assert_eq!(machine.dev.send_frames(&frames), Ok(ROOM));
+    assert!(machine.stack_sends(100));
+    assert!(!machine.dev.may_send(), "the queue has room for more");
+    let mut sent = 0;
+    while !machine.dev.may_send() {
+        assert_eq!(
+            machine.dev.send_frames(&frames),
+            Ok(0),
+            "after {sent} frames"
+        );
+        assert!(machine.chip_sends());
+        sent += 1;
+        while machine.interrupt() {}
+        machine.poll();
+    }
+    assert!(sent < ROOM, "the stack waits for {sent} frames");
+    assert!(machine.stack_sends(100));
+    assert_ne!(machine.dev.send_frames(&frames), Ok(0));
+    machine.settle();
+    assert!(machine.works());
+    machine.check_manners();
+}
+
+/// As the stack sends nothing then.
+#[test]
+fn without_a_link_no_frames_are_taken() {
+    let hardware = cplus(Kind::Silicon);
+    let machine = proven(&hardware);
+    machine.dev.carrier_off();
+    assert_eq!(machine.dev.send_frames(&[vec![1; 100]]), Err(ENETDOWN));
+}
+
 /// The buffer stays in the ring when there is none to replace it.
 #[test]
 fn without_memory_nothing_is_sent_or_redirected() {
@@ -263,7 +308,12 @@ fn without_memory_nothing_is_sent_or_redirected() {
             machine.settle();
         }
         machine.dev.exhaust(false);
-        assert_eq!(machine.dev.stats64().rx_dropped, 100);
+        let counters = &machine.dev.private().counters;
+        let errors = [
+            counters.xdp_tx_errors.get(),
+            counters.xdp_redirect_errors.get(),
+        ];
+        assert!(errors.contains(&100) && errors.contains(&0), "{errors:?}");
         assert_eq!(hardware.pieces_of_memory(), PIECES);
         assert!(take_wire(&hardware).is_empty());
         machine.peer_sends(100);
@@ -302,13 +352,8 @@ fn frames_of_other_devices_are_sent() {
         let mut machine = proven(&hardware);
         take_wire(&hardware);
         let frames: Vec<Vec<u8>> = (14..34).map(|len| vec![len; len.into()]).collect();
-        assert_eq!(machine.dev.send_frames(&frames[..8], true), Ok(8));
-        machine.settle();
-        assert!(
-            take_wire(&hardware).is_empty(),
-            "sent before they were to be"
-        );
-        assert_eq!(machine.dev.send_frames(&frames[8..], false), Ok(12));
+        assert_eq!(machine.dev.send_frames(&frames[..8]), Ok(8));
+        assert_eq!(machine.dev.send_frames(&frames[8..]), Ok(12));
         machine.settle();
         let wire = take_wire(&hardware);
         assert_eq!(wire.len(), 20);
@@ -332,20 +377,20 @@ fn no_more_frames_are_taken_than_there_is_room_for() {
     take_wire(&hardware);
     let frames = vec![vec![1; 100]; 64];
     hardware.bus().limit_mappings(Some(3));
-    assert_eq!(machine.dev.send_frames(&frames, false), Ok(3));
+    assert_eq!(machine.dev.send_frames(&frames), Ok(3));
     hardware.bus().limit_mappings(None);
-    assert_eq!(machine.dev.send_frames(&frames, false), Ok(ROOM - 3));
-    assert_eq!(machine.dev.send_frames(&frames, false), Ok(0));
+    assert_eq!(machine.dev.send_frames(&frames), Ok(ROOM - 3));
+    assert_eq!(machine.dev.send_frames(&frames), Ok(0));
     let counters = &machine.dev.private().counters;
     assert_eq!(counters.xdp_xmit.get() as usize, ROOM);
     assert_eq!(counters.xdp_xmit_errors.get() as usize, 3 * 64 - ROOM);
     machine.settle();
     assert_eq!(take_wire(&hardware).len(), ROOM);
-    assert_eq!(machine.dev.send_frames(&frames[..1], false), Ok(1));
+    assert_eq!(machine.dev.send_frames(&frames[..1]), Ok(1));
     machine.settle();
     assert!(machine.works());
     machine.dev.close();
-    assert_eq!(machine.dev.send_frames(&frames, false), Err(ENETDOWN));
+    assert_eq!(machine.dev.send_frames(&frames), Err(ENETDOWN));
     assert_eq!(hardware.pieces_of_memory(), 0);
     machine.check_manners();
 }
@@ -357,7 +402,7 @@ fn netpoll_leaves_frames_to_the_poll() {
     let hardware = cplus(Kind::Silicon);
     let mut machine = proven(&hardware);
     take_wire(&hardware);
-    assert_eq!(machine.dev.send_frames(&[vec![1; 100]], false), Ok(1));
+    assert_eq!(machine.dev.send_frames(&[vec![1; 100]]), Ok(1));
     assert!(machine.chip_sends());
     // Nobody has told the driver.
     machine.dev.netpoll();
@@ -377,10 +422,7 @@ fn frames_in_a_chip_that_is_reset_are_given_back() {
     machine.peer_sends(100);
     while machine.interrupt() {}
     machine.poll();
-    assert_eq!(
-        machine.dev.send_frames(&vec![vec![1; 100]; 5], false),
-        Ok(5)
-    );
+    assert_eq!(machine.dev.send_frames(&vec![vec![1; 100]; 5]), Ok(5));
     machine.bounded(|dev| dev.restart()).unwrap();
     assert_eq!(machine.dev.private().counters.tx_lost.get(), 6);
     assert_eq!(hardware.pieces_of_memory(), PIECES);
@@ -501,7 +543,7 @@ fn where_there_is_no_place_for_programs() {
         assert_eq!(machine.dev.set_program(Some(program)), Err(EOPNOTSUPP));
         machine.dev.open().unwrap();
         assert_eq!(machine.dev.set_program(Some(program)), Err(EOPNOTSUPP));
-        assert_eq!(machine.dev.send_frames(&[vec![1; 100]], false), Ok(0));
+        assert_eq!(machine.dev.send_frames(&[vec![1; 100]]), Ok(0));
         machine.settle();
         assert!(machine.works());
         machine.check_manners();

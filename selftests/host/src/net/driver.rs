@@ -48,6 +48,7 @@ pub(crate) trait Operations: Sized + Send + Sync {
     fn stop(&self, quiet: Quiet<'_, Self>);
     fn mask(&self, up: &Self::Up);
     fn unmask(&self, up: &Self::Up);
+    fn hold_off(&self, up: &Self::Up);
     fn interrupt(&self, up: &Self::Up, irq: &Interrupt<'_, Self>) -> irq::Return;
     fn poll(&self, up: &Self::Up, rx: &mut Self::Rx, napi: &mut Poll<'_, Self>) -> Verdict;
     fn start_xmit(
@@ -109,7 +110,6 @@ pub(crate) trait Operations: Sized + Send + Sync {
         tx: &mut Self::Tx,
         queue: &mut TxQueue<'_>,
         frames: &mut Frames<'_>,
-        more: bool,
     );
     fn stats64(&self, stats: &mut Stats64);
     fn queue_stats(&self) -> QueueStats;

@@ -95,7 +95,7 @@ impl<'a, T: Operations> Poll<'a, T> {
         Ok((action, View { len }))
     }
 
-    pub(crate) fn report_not_sent(&self, _program: Program<'a>) {}
+    pub(crate) fn report_lost(&self, _program: Program<'a>, _action: Action) {}
 
     pub(crate) fn redirect<'bound>(
         &mut self,
@@ -129,7 +129,6 @@ enum Memory<'bound> {
 
 impl<'bound> Frame<'bound> {
     pub(crate) fn from_received(
-        _dev: &'bound device::Device<Bound>,
         _pool: &Pool<'bound>,
         mut buffer: Buffer<'bound>,
         view: View,
@@ -185,7 +184,7 @@ impl<'a> Frames<'a> {
         self.taken
     }
 
-    pub(crate) fn remaining(&self) -> usize {
+    pub(crate) fn unsent(&self) -> usize {
         self.frames.len() - self.taken
     }
 

@@ -83,6 +83,8 @@ struct Outside {
     ticking: u32,
     /// The timer that has a failed restart tried again is pending.
     retry: bool,
+    /// The user wants interrupts to be put off.
+    deferred: bool,
     /// The features that are wanted, whether or not they are possible now.
     wanted: Features,
     /// The program that looks at received frames.
@@ -224,6 +226,11 @@ impl<T: Operations> Device<T> {
 
     // What the kernel does.
 
+    /// The stack polls by a timer before the device may interrupt again, or not.
+    pub(crate) fn defer_interrupts(&self, deferred: bool) {
+        self.outside.lock().unwrap().deferred = deferred;
+    }
+
     /// Brings the interface up.
     pub(crate) fn open(&self) -> Result {
         let mut cx = Locked(self);
@@ -358,8 +365,12 @@ impl<T: Operations> Device<T> {
             return true;
         }
         drop(rx);
+        let deferred = self.outside.lock().unwrap().deferred;
+        if deferred && napi.remaining() < BUDGET {
+            self.data.hold_off(&running.up);
+        }
         let complete = self.napi.lock().complete();
-        if complete {
+        if complete && !deferred {
             self.data.unmask(&running.up);
         }
         true
@@ -509,12 +520,14 @@ impl<T: Operations> Device<T> {
     }
 
     /// Sends frames that another device's programs have for this one. Returns how many it has taken.
-    pub(crate) fn send_frames(&self, frames: &[Vec<u8>], more: bool) -> Result<usize> {
+    pub(crate) fn send_frames(&self, frames: &[Vec<u8>]) -> Result<usize> {
         let running = self.running().ok_or(ENETDOWN)?;
+        if !self.carrier_ok() {
+            return Err(ENETDOWN);
+        }
         let mut frames = Frames::new(frames);
         self.with_tx(|tx, queue| {
-            self.data
-                .send_frames(&running.up, tx, queue, &mut frames, more);
+            self.data.send_frames(&running.up, tx, queue, &mut frames);
         })
         .ok_or(ENETDOWN)?;
         Ok(frames.taken())
