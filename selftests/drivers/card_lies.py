@@ -41,9 +41,9 @@ def send(stage, count):
 
 def moved(stage, action):
     """How far the counters have moved: (of ethtool -S, of ip -s link), the zeros left out."""
-    before = stage.dut.ethtool_stats(), stage.dut.stats64()
+    before = stage.counters(), stage.dut.stats64()
     action()
-    after = stage.dut.ethtool_stats(), stage.dut.stats64()
+    after = stage.counters(), stage.dut.stats64()
     return tuple({key: new[key] - old[key] for key in new if new[key] != old[key]}
                  for old, new in zip(before, after))
 

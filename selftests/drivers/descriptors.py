@@ -33,7 +33,7 @@ def collect(stage, change, left=0):
     and leaves so many of them. Done again when the driver's clock came in between."""
     for _ in range(5):
         stage.sink.drain(0.02 * SLOW)
-        held = Held(stage.dut.ethtool_stats())
+        held = Held(stage.counters())
         with stage.silent():
             ring, seen = rings.receive(stage), stage.received()
             lib.equal([], ring.done(), "descriptors that are the driver's before")

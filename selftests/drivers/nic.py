@@ -33,6 +33,9 @@ MODE = os.environ.get("MODE") or "cplus"
 CLASSIC_RINGS = "classic-rings"
 MODULES = (OURS, "8139cp", "8139too", "e1000", "pci_revision")
 OLD_REVISION = 0x10
+# What of `ethtool -S` an RTL8139C+ counts by itself.
+TALLY = ("tx_ok", "rx_ok", "tx_err", "rx_err", "rx_fifo", "frame_align", "tx_ok_1col", "tx_ok_mcol", "rx_ok_phys",
+         "rx_ok_bcast", "rx_ok_mcast", "tx_abort", "tx_underrun")
 DUT_IDS, PEER_IDS = [("0x10ec", "0x8139")], [("0x8086", "0x100e")]
 
 

@@ -12,7 +12,7 @@ import cases
 import netlink
 from filter import ALL
 from frames import BROADCAST, Tap, flood, frame
-from nic import MODE, OURS, SLOW, SilentWire, lib, read, wait_for
+from nic import MODE, OURS, SLOW, TALLY, SilentWire, lib, read, wait_for
 
 # What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
 SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
@@ -138,10 +138,6 @@ def readers_beside_traffic_never_see_a_counter_go_back(wire):
 
 
 # What the chip counts by itself ------------------------------------------------------------------
-
-TALLY = ("tx_ok", "rx_ok", "tx_err", "rx_err", "rx_fifo", "frame_align", "tx_ok_1col", "tx_ok_mcol", "rx_ok_phys",
-         "rx_ok_bcast", "rx_ok_mcast", "tx_abort", "tx_underrun")
-
 
 def tally(wire):
     """The counters of the chip, as `ethtool -S` names them."""
