@@ -439,7 +439,7 @@ unsafe extern "C" fn poll<T: Operations>(napi: *mut bindings::napi_struct, budge
     };
     if T::HAS_HOLD_OFF && work > 0 && is_deferred(dev) {
         // Before completion: afterwards another poll may unmask.
-        dev.private().hold_off(running.up());
+        hold_off(dev, running.up());
     }
     let work = c_int::try_from(work).unwrap_or(0);
     // SAFETY: This is the poll, and its budget was not used up.
@@ -447,6 +447,12 @@ unsafe extern "C" fn poll<T: Operations>(napi: *mut bindings::napi_struct, budge
         dev.private().unmask(running.up());
     }
     work
+}
+
+/// Has the driver mask the device's interrupt.
+#[cold]
+fn hold_off<T: Operations>(dev: &Device<T>, up: &T::Up) {
+    dev.private().hold_off(up);
 }
 
 /// Whether the user wants the stack to poll by a timer for a while before the device interrupts again

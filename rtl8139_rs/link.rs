@@ -24,6 +24,16 @@ use kernel::{
 };
 
 impl Nic<'_> {
+    /// What the poll looks at from time to time, whether or not anything was said: the link, unless that is the
+    /// affair of who holds the instance lock, and the count of missed frames.
+    #[cold]
+    pub(super) fn look_around(&self, dev: &driver::Device<Self>) {
+        self.missed_frames();
+        if !self.hw.polls_link() {
+            self.check_link(dev);
+        }
+    }
+
     /// Finds out whether there is a link, and tells the stack and the log of a change.
     ///
     /// Not to be called by two at a time: in the poll where the chip reports changes, under the

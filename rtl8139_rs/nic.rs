@@ -345,10 +345,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
             }
         }
         if notes.tick {
-            self.missed_frames();
-            if !self.hw.polls_link() {
-                self.check_link(napi.dev());
-            }
+            self.look_around(napi.dev());
         }
         let bus_error = notes.events & bits::SYSTEM_ERROR != 0;
         if bus_error {
