@@ -30,7 +30,7 @@
 //! | [`counters`], [`missed`], [`tally`] | what is counted: by the driver, by the chip |
 //! | [`ethtool`] | what `ethtool` shows and sets |
 //!
-//! `access`, `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
+//! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
 //! have no kernel types, and tests on the host (`selftests/host/`). All of the driver runs there, too, against
 //! a model of the chip.
 //!
