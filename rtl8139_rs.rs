@@ -17,7 +17,7 @@
 //! | [`link`], [`wake`] | the link; what wakes the machine |
 //! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
 //! | [`settings`] | what the user can choose: features, mode, length of the rings |
-//! | [`recovery`] | how the card is, its place on the bus included, and what is done if it is not well |
+//! | [`recovery`], [`place`] | how the card is, and what is done if it is not well; its place on the bus |
 //! | [`gate`], [`intr_mask`] | what the handler leaves for the poll; when the chip may interrupt |
 //! | [`path`] | the two modes, with a picture; which one a frame goes through |
 //! | [`classic_rx`], [`rx_ring`] | classic: receiving; headers and position in the ring |
@@ -83,6 +83,8 @@ mod missed;
 mod nic;
 #[path = "rtl8139_rs/path.rs"]
 mod path;
+#[path = "rtl8139_rs/place.rs"]
+mod place;
 #[path = "rtl8139_rs/recovery.rs"]
 mod recovery;
 #[path = "rtl8139_rs/regs.rs"]
@@ -219,8 +221,6 @@ impl pci::Driver for Rtl8139 {
                 error
             );
         }
-        // Only now: before the reset, what the chip would do with memory was not known.
-        enabled.set_master();
 
         if board == Board::Rtl8129 && hw.transceiver() == Transceiver::Internal {
             dev_warn!(pdev, "no transceiver found on the management bus\n");
@@ -246,7 +246,7 @@ impl pci::Driver for Rtl8139 {
     ) {
         let wakes = data.locked(|cx| {
             cx.detach();
-            cx.dev().private().arm_wake(cx)
+            cx.dev().private().arm_wake(cx, cx.up())
         });
         if wakes {
             pci::sleep_at_power_off(pdev);
@@ -259,7 +259,7 @@ impl pci::Driver for Rtl8139 {
     ) -> Result {
         data.locked(|cx| {
             cx.detach();
-            cx.dev().private().arm_wake(cx);
+            cx.dev().private().arm_wake(cx, cx.up());
         });
         Ok(())
     }
@@ -301,9 +301,28 @@ impl pci::Driver for Rtl8139 {
         pdev: &'bound kernel::pci::Device<Core<'_>>,
         data: Pin<&Self::Data<'bound>>,
     ) {
-        if let Err(error) = data.attach() {
-            dev_err!(pdev, "the interface does not come back: {:?}\n", error);
-        }
+        go_on(pdev, &data);
+    }
+
+    fn reset_prepare<'bound>(
+        _pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) {
+        data.detach();
+    }
+
+    fn reset_done<'bound>(
+        pdev: &'bound kernel::pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) {
+        go_on(pdev, &data);
+    }
+}
+
+/// The card was reset by the bus.
+fn go_on(pdev: &kernel::pci::Device<Core<'_>>, data: &Registration<'_, Nic<'_>>) {
+    if let Err(error) = data.attach() {
+        dev_err!(pdev, "the interface does not come back: {:?}\n", error);
     }
 }
 

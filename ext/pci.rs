@@ -224,6 +224,17 @@ pub(crate) trait Driver: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// The device is going to be reset, as a user has it (`reset` in its folder of sysfs): stop using it.
+    /// Needs [`Driver::reset_done`].
+    fn reset_prepare<'bound>(_pdev: &'bound Device<Core<'_>>, _data: Pin<&Self::Data<'bound>>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// It was reset, or could not be, and its configuration space is as it was: use the device again.
+    fn reset_done<'bound>(_pdev: &'bound Device<Core<'_>>, _data: Pin<&Self::Data<'bound>>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Recovery has ended: use the device again.
     fn error_resume<'bound>(_pdev: &'bound Device<Core<'_>>, _data: Pin<&Self::Data<'bound>>) {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -285,6 +296,12 @@ impl<'bound> Enabled<'bound> {
         unsafe { bindings::pci_set_master(as_raw(self.0)) };
     }
 
+    /// Keeps the device from reading and writing memory: `pci_clear_master()`.
+    pub(crate) fn clear_master(&self) {
+        // SAFETY: The device is bound, so it is valid.
+        unsafe { bindings::pci_clear_master(as_raw(self.0)) };
+    }
+
     /// Has the bus pass on that the device wants to wake the machine, or not:
     /// `device_set_wakeup_enable()`. Process context.
     ///
@@ -319,8 +336,7 @@ impl Drop for Enabled<'_> {
     fn drop(&mut self) {
         // What the driver wanted ends with it.
         self.set_wakeup(false);
-        // SAFETY: The device is bound, so it is valid.
-        unsafe { bindings::pci_clear_master(as_raw(self.0)) };
+        self.clear_master();
         // SAFETY: The device is bound, and by the type invariant this value has enabled it.
         unsafe { bindings::pci_disable_device(as_raw(self.0)) };
     }
@@ -363,7 +379,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         if T::HAS_SUSPEND {
             fields.driver.pm = &Self::PM;
         }
-        if T::HAS_ERROR_DETECTED {
+        if T::HAS_ERROR_DETECTED || T::HAS_RESET_PREPARE {
             fields.err_handler = &Self::ERROR_HANDLERS;
         }
 
@@ -396,7 +412,21 @@ impl<T: Driver> Adapter<T> {
     };
 
     const ERROR_HANDLERS: bindings::pci_error_handlers = bindings::pci_error_handlers {
-        error_detected: Some(Self::error_detected_callback),
+        error_detected: if T::HAS_ERROR_DETECTED {
+            Some(Self::error_detected_callback)
+        } else {
+            None
+        },
+        reset_prepare: if T::HAS_RESET_PREPARE {
+            Some(Self::reset_prepare_callback)
+        } else {
+            None
+        },
+        reset_done: if T::HAS_RESET_DONE {
+            Some(Self::reset_done_callback)
+        } else {
+            None
+        },
         slot_reset: if T::HAS_SLOT_RESET {
             Some(Self::slot_reset_callback)
         } else {
@@ -526,6 +556,16 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The bus calls this for a bound device, with its lock held.
         let result = unsafe { Self::with_data(pdev, |pdev, data| T::slot_reset(pdev, data)) };
         result as bindings::pci_ers_result_t
+    }
+
+    extern "C" fn reset_prepare_callback(pdev: *mut bindings::pci_dev) {
+        // SAFETY: The bus calls this for a bound device, with its lock held.
+        unsafe { Self::with_data(pdev, |pdev, data| T::reset_prepare(pdev, data)) };
+    }
+
+    extern "C" fn reset_done_callback(pdev: *mut bindings::pci_dev) {
+        // SAFETY: The bus calls this for a bound device, with its lock held.
+        unsafe { Self::with_data(pdev, |pdev, data| T::reset_done(pdev, data)) };
     }
 
     extern "C" fn error_resume_callback(pdev: *mut bindings::pci_dev) {

@@ -220,6 +220,11 @@ mod tests {
         interface.0.detach();
         assert!(interface.0.attach().is_err());
         assert!(stands_still());
+
+        // It is not left alone.
+        assert!(interface.dev().is_present());
+        private.fail_start.store(false, Relaxed);
+        assert!(within(10, || !stands_still()));
         Ok(())
     }
 

@@ -169,9 +169,27 @@ fn write<W: Wires>(wires: &mut W, width: Width, address: u8, word: u16) {
     wires.drive(State::default());
 }
 
-/// The memory has not taken a word that was written.
+/// Why nothing, or not all, was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotWritten;
+pub(crate) enum NotWritten {
+    /// The memory has not taken a word.
+    Refused,
+    /// Nobody would know the memory again without its signature: neither the chip nor this driver.
+    Signature,
+}
+
+/// The word at `address`, which is `word` now, after `data` was written from byte `offset` on.
+fn with_bytes(word: u16, address: u8, offset: usize, data: &[u8]) -> u16 {
+    let mut bytes = word.to_le_bytes();
+    for (byte, at) in bytes
+        .iter_mut()
+        .zip(usize::from(address).saturating_mul(2)..)
+    {
+        let new = at.checked_sub(offset).and_then(|at| data.get(at));
+        *byte = new.copied().unwrap_or(*byte);
+    }
+    u16::from_le_bytes(bytes)
+}
 
 /// What is in the memory, as it was last read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +234,9 @@ impl Contents {
         data: &[u8],
     ) -> Result<(), NotWritten> {
         let width = self.width;
+        if with_bytes(SIGNATURE, 0, offset, data) != SIGNATURE {
+            return Err(NotWritten::Signature);
+        }
         allow_writes(wires, width, true);
         let result = self
             .words
@@ -223,15 +244,7 @@ impl Contents {
             .take(width.words())
             .zip(0..)
             .try_for_each(|(kept, address)| {
-                let mut bytes = kept.to_le_bytes();
-                for (byte, at) in bytes
-                    .iter_mut()
-                    .zip(usize::from(address).saturating_mul(2)..)
-                {
-                    let new = at.checked_sub(offset).and_then(|at| data.get(at));
-                    *byte = new.copied().unwrap_or(*byte);
-                }
-                let word = u16::from_le_bytes(bytes);
+                let word = with_bytes(*kept, address, offset, data);
                 if word == *kept {
                     return Ok(());
                 }
@@ -240,7 +253,7 @@ impl Contents {
                 if *kept == word {
                     Ok(())
                 } else {
-                    Err(NotWritten)
+                    Err(NotWritten::Refused)
                 }
             });
         allow_writes(wires, width, false);

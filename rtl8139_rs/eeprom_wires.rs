@@ -76,12 +76,15 @@ impl<'bound> Hw<'bound> {
     /// Writes the EEPROM. Process context, under the instance lock, while the chip is halted.
     ///
     /// It takes some milliseconds for each word. Fails with `EIO` at the first that the memory does not
-    /// take: QEMU's takes none.
+    /// take, and QEMU's takes none; with `EINVAL` if the signature would be lost.
     fn write_eeprom(&self, contents: &mut eeprom::Contents, offset: usize, data: &[u8]) -> Result {
         set_clock(&self.bar, true);
         let result = self.with_eeprom(|wires| contents.write(wires, offset, data));
         self.rest();
-        result.map_err(|eeprom::NotWritten| EIO)
+        result.map_err(|why| match why {
+            eeprom::NotWritten::Refused => EIO,
+            eeprom::NotWritten::Signature => EINVAL,
+        })
     }
 }
 
@@ -125,6 +128,7 @@ impl Nic<'_> {
     /// As [`Self::copy_eeprom`], and:
     ///
     /// - `EBUSY`: the interface is up. Meanwhile the chip could neither receive nor send.
+    /// - `EINVAL`: the card would not be known again.
     /// - `EIO`: the memory does not take it.
     pub(crate) fn change_eeprom(
         &self,
@@ -147,7 +151,7 @@ impl Nic<'_> {
     fn eeprom_if_there(&self, _cx: &mut Locked<'_, Self>, up: Option<&Up>) -> Result {
         self.hw.eeprom().ok_or(EOPNOTSUPP)?;
         if up.is_none() {
-            self.restore_place();
+            self.place.restore_registers();
             self.know_eeprom();
         }
         Ok(())

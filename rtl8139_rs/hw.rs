@@ -30,6 +30,7 @@ use crate::{
     net::ethtool::Wake, //
 };
 use kernel::{
+    dma::DmaAddress,
     io::{
         poll::read_poll_timeout,
         register::Array,
@@ -190,7 +191,7 @@ impl<'bound> Hw<'bound> {
 
     /// Brings the chip out of what firmware or another driver may have left: powered down, or
     /// scanning frames for those that wake a machine.
-    fn set_power(&self) {
+    pub(super) fn set_power(&self) {
         let config1 = self.bar.read(regs::CONFIG1);
         if !self.chip.has_lwake {
             let awake = config1.with_sleep(false).with_power(false);
@@ -319,7 +320,7 @@ impl<'bound> Hw<'bound> {
             regs::CPCR::zeroed()
                 .with_receive_vlan(offloads.vlan)
                 .with_receive_checksum(offloads.checksum)
-                .with_dual_address(size_of::<usize>() > 4)
+                .with_dual_address(size_of::<DmaAddress>() > 4)
                 .with_read_multiple(true)
                 .with_receive(true)
                 .with_transmit(true),
@@ -377,16 +378,15 @@ impl<'bound> Hw<'bound> {
     }
 
     /// Stops the chip: no access to memory and no frame any more. Process context. Returns where the
-    /// receiver has written to, as [`Self::restart_receiver`].
-    pub(crate) fn halt(&self) -> u16 {
+    /// receiver has written to, as [`Self::restart_receiver`], and whether the chip has stopped.
+    pub(crate) fn halt(&self) -> (u16, Result) {
         self.bar.write_reg(regs::IMR::zeroed());
         self.bar.write_reg(regs::CR::zeroed());
         let end = self.bar.read(regs::CBR).into_raw();
-        // A transfer that has begun goes on after that. The reset ends it; if a chip does not come
-        // back from its reset, it is beyond help.
-        let _ = self.reset();
+        // A transfer that has begun goes on after that. The reset ends it.
+        let stopped = self.reset();
         self.rest();
-        end
+        (end, stopped)
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
         Rx,
         Tx, //
     },
+    place::Place,
     recovery::{
         BUS_ERROR,
         GONE,
@@ -148,7 +149,7 @@ pub(crate) struct Nic<'bound> {
     /// Which messages are printed.
     messages: Atomic<u32>,
     /// The last field: the device is disabled after all else.
-    pub(super) enabled: Enabled<'bound>,
+    pub(super) place: Place<'bound>,
 }
 
 impl<'bound> Nic<'bound> {
@@ -159,6 +160,7 @@ impl<'bound> Nic<'bound> {
         enabled: Enabled<'bound>,
     ) -> impl PinInit<Self, Error> + 'bound {
         let settings = Settings::new(hw.chip.has_descriptors);
+        let place = Place::of(enabled, hw.bar.space());
         try_pin_init!(Self {
             hw,
             irq,
@@ -174,13 +176,13 @@ impl<'bound> Nic<'bound> {
             eeprom <- new_mutex!(None),
             wake: Atomic::new(Wake::none().bits()),
             messages: Atomic::new(MESSAGES_DRIVER | MESSAGES_PROBE | MESSAGES_LINK),
-            enabled,
+            place,
         }? Error)
     }
 
     /// The device on the bus.
     pub(crate) fn pdev(&self) -> &'bound pci::Device<Bound> {
-        self.enabled.device()
+        self.place.device()
     }
 
     /// Which messages are printed (`NETIF_MSG_*`).
@@ -266,11 +268,12 @@ impl<'bound> driver::Operations for Nic<'bound> {
         let filter = up.filter();
         let loopback = self.settings.loopback();
         // Nobody has looked after it while the interface was down.
-        self.restore_place();
+        self.place.restore_registers();
+        self.place.give_memory();
         self.know_eeprom();
         if let Err(error) = self.hw.start(&memory, &dev.mac(), loopback) {
             netdev_err!(dev, "the chip does not start: {:?}\n", error);
-            self.hw.halt();
+            self.halt();
             return Err(error);
         }
         self.begin_tally(dev, up);
@@ -287,13 +290,13 @@ impl<'bound> driver::Operations for Nic<'bound> {
         self.end_missed();
         self.end_tally(quiet.dev, quiet.up);
         path::before_halt(self, quiet.tx);
-        let end = self.hw.halt();
+        let end = self.halt();
         path::after_halt(self, quiet.rx, quiet.tx, end);
     }
 
     fn mask(&self, up: &Up) {
         // A card that does not hear that it is to stop would go on to use memory that is freed.
-        self.restore_place();
+        self.place.restore();
         up.close(&self.hw);
     }
 
@@ -312,7 +315,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
             source => {
                 // A card that has lost its memory space may hold the line, and nothing that is written to
                 // it would end that: this cannot wait for the poll.
-                if !self.restore_place() && source == Source::Doubtful {
+                if !self.place.restore() && source == Source::Doubtful {
                     return irq::Return::None;
                 }
                 up.note_gone(&self.hw);
@@ -408,7 +411,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
             self.check_link(cx.dev());
         }
         if events.contains(BUS_ERROR) {
-            self.clear_bus_error();
+            self.place.clear_error();
         }
         if events.contains(RESET) || events.contains(BUS_ERROR) {
             self.recover(cx);

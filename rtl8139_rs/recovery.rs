@@ -19,7 +19,6 @@ use super::{
     },
 };
 use crate::{
-    ext::registers::Space,
     net::{
         driver::{
             Events,
@@ -29,13 +28,6 @@ use crate::{
     },
     netdev_err, //
 };
-use kernel::{
-    io::{
-        register,
-        Io, //
-    },
-    prelude::*, //
-};
 
 /// The chip is to be reset, to recover.
 pub(crate) const RESET: Events = Events::bit::<0>();
@@ -44,78 +36,28 @@ pub(crate) const BUS_ERROR: Events = Events::bit::<1>();
 /// The device has ceased to answer.
 pub(crate) const GONE: Events = Events::bit::<2>();
 
-register! {
-    /// The command register in configuration space.
-    PCI_COMMAND(u16) @ 0x04 {
-        /// The device may read and write memory.
-        2:2 master => bool;
-        /// The device answers in its memory regions.
-        1:1 memory => bool;
-        /// The device answers in its regions of I/O ports.
-        0:0 ports => bool;
-    }
-
-    /// The status register in configuration space; a written one clears.
-    PCI_STATUS(u16) @ 0x06 {
-        15:0 value;
-    }
-}
-
 impl Nic<'_> {
-    /// Whether the card answers where it is asked, and may read and write memory.
-    fn has_place(&self, command: PCI_COMMAND) -> bool {
-        let answers = match self.hw.bar.space() {
-            Space::Memory => command.memory(),
-            Space::Ports => command.ports(),
-        };
-        answers && command.master()
-    }
-
-    /// How the card is: the chip, and its place on the bus.
+    /// How the card is: its place on the bus, and the chip.
     fn health(&self) -> Health {
-        let command = self.pdev().config_space().read(PCI_COMMAND);
-        if command.into_raw() == u16::MAX {
-            Health::Gone
-        } else if !self.has_place(command) {
-            Health::Stopped
-        } else {
-            self.hw.health()
+        match self.place.health() {
+            Health::Well => self.hw.health(),
+            other => other,
         }
     }
 
-    /// Gives the card its place on the bus again, if it has lost that. Returns whether it had. Any context.
-    ///
-    /// The handler and a control operation may do so at the same time: both write the same.
-    pub(crate) fn restore_place(&self) -> bool {
-        let config = self.pdev().config_space();
-        let command = config.read(PCI_COMMAND);
-        let lost = !self.has_place(command);
-        if lost {
-            let command = match self.hw.bar.space() {
-                Space::Memory => command.with_memory(true),
-                Space::Ports => command.with_ports(true),
-            };
-            config.write_reg(command.with_master(true));
-        }
-        lost
-    }
-
-    /// Whether the card is there, once it has its place on the bus again. While nothing else uses it.
+    /// Whether the card is there, once it can be heard again.
     pub(crate) fn answers(&self) -> bool {
-        self.restore_place();
-        self.health() != Health::Gone
+        self.place.restore_registers();
+        self.place.health() != Health::Gone && self.hw.health() != Health::Gone
     }
 
-    /// Clears and reports the error that the bus has noted.
-    pub(crate) fn clear_bus_error(&self) {
-        let config = self.pdev().config_space();
-        let status = config.read(PCI_STATUS);
-        config.write_reg(status);
-        dev_err!(
-            self.pdev(),
-            "error on the bus, status {:#06x}\n",
-            status.into_raw()
-        );
+    /// Stops the chip, and returns where the receiver has written to. Process context.
+    pub(crate) fn halt(&self) -> u16 {
+        let (end, stopped) = self.hw.halt();
+        if stopped.is_err() {
+            self.place.take_memory();
+        }
+        end
     }
 
     /// Looks after the card, in the poll. Returns whether it is well; what is to be done if it is not is
@@ -148,7 +90,7 @@ impl Nic<'_> {
         self.counters.resets.increment();
         if let Err(error) = cx.restart() {
             netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
-            if self.health() == Health::Gone {
+            if !self.answers() {
                 self.give_up(cx);
             }
         }
@@ -157,10 +99,10 @@ impl Nic<'_> {
     /// Looks at a card again that has ceased to answer.
     pub(crate) fn recover_or_give_up(&self, cx: &mut Locked<'_, Self>) {
         // A single word of all ones may be the bus's, not the card's.
-        if self.health() == Health::Gone {
-            self.give_up(cx);
-        } else {
+        if self.answers() {
             self.recover(cx);
+        } else {
+            self.give_up(cx);
         }
     }
 

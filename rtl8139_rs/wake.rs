@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    gate::Up,
     hw::{
         set_clock,
         Hw, //
     },
     nic::Nic,
-    regs, //
+    regs,
+    rx_filter::Filter, //
 };
 use crate::net::{
     driver::Locked,
@@ -53,13 +55,17 @@ impl Hw<'_> {
         });
     }
 
-    /// Has a chip that is halted look for what is to wake the machine, in frames for `mac`.
+    /// Has a chip that is halted look for what is to wake the machine, in frames for `mac`, and for the groups
+    /// of `filter`.
     ///
     /// [`Self::start`] and [`Self::disarm_wake`] undo it.
-    pub(crate) fn arm_wake(&self, mac: &[u8; 6], wake: Wake) {
-        // Without a clock it hears nothing.
+    pub(crate) fn arm_wake(&self, mac: &[u8; 6], filter: Filter, wake: Wake) {
+        // Without a clock it hears nothing; and if it was without power while its interface was down, it knows
+        // nothing.
         set_clock(&self.bar, true);
+        self.set_power();
         self.set_mac(mac);
+        self.set_table(filter);
         // It looks only into frames that it accepts. The receiver is off, so none gets to memory.
         self.bar.write_reg(
             regs::RCR::closed()
@@ -89,17 +95,19 @@ impl Nic<'_> {
     pub(crate) fn set_wake(&self, _cx: &Locked<'_, Self>, wake: Wake) {
         // ORDERING: Relaxed, see `wake`.
         self.wake.store(wake.bits(), Relaxed);
-        self.enabled.set_wakeup(!wake.is_empty());
+        self.place.set_wakeup(!wake.is_empty());
     }
 
     /// The machine goes to sleep, and the chip is halted: it is told what to wake for. Returns whether
     /// there is anything.
-    pub(crate) fn arm_wake(&self, cx: &Locked<'_, Self>) -> bool {
+    pub(crate) fn arm_wake(&self, cx: &Locked<'_, Self>, up: Option<&Up>) -> bool {
         let wake = self.wake(cx);
         if wake.is_empty() {
             return false;
         }
-        self.hw.arm_wake(&cx.dev().mac(), wake);
+        // For an interface that is down nobody has said which groups.
+        let filter = up.map_or(Filter::station().all_multicast(), Up::filter);
+        self.hw.arm_wake(&cx.dev().mac(), filter, wake);
         true
     }
 

@@ -245,10 +245,14 @@ def qemu_options(options, guest, kvm):
         ]
     for number, card in enumerate(c for c in options.nics.split(",") if c):
         model, *properties = card.split("+")
+        slot = f"addr={0x10 + number:#x}"
+        if "bridge" in properties:
+            properties[properties.index("bridge")] = f"bus=bridge{number}"
+            result += ["-device", f"pci-bridge,id=bridge{number},chassis_nr={number + 1},{slot}"]
         result += [
             "-netdev", f"hubport,id=net{number},hubid=0",
             "-device", ",".join([
-                model, f"id=nic{number}", f"netdev=net{number}", f"addr={0x10 + number:#x}",
+                model, f"id=nic{number}", f"netdev=net{number}", slot,
                 f"mac=52:54:00:00:00:{number + 1:02x}", *properties,
             ]),
         ]

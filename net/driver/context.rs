@@ -13,7 +13,10 @@ use super::{
 use crate::{
     bindings,
     ext::irq,
-    net::context::Process, //
+    net::{
+        context::Process,
+        queue, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -221,6 +224,27 @@ impl<'a, T: Operations> Locked<'a, T> {
             // SAFETY: By the type invariant the instance lock is held, and `running` is the device's.
             unsafe { running.halt(self.dev) };
         }
+    }
+
+    /// Undoes [`Locked::detach`], see [`Registration::attach`](super::Registration::attach).
+    pub(super) fn attach(&self) -> Result {
+        // SAFETY: By the type invariant the instance lock is held.
+        let running = unsafe { self.dev.running() };
+        let result = running.map_or(Ok(()), |running| {
+            // SAFETY: By the type invariant the instance lock is held, and `running` is the device's; starting
+            // it again is right in any state.
+            unsafe { running.restart(self.dev) }
+        });
+        // The stack sends at once.
+        //
+        // SAFETY: The device is valid.
+        unsafe { bindings::netif_device_attach(self.dev.as_raw()) };
+        if result.is_err() {
+            // SAFETY: The device and its queue are valid.
+            unsafe { bindings::netif_tx_stop_queue(queue::raw(self.dev)) };
+            self.retry_later();
+        }
+        result
     }
 }
 

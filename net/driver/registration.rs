@@ -116,19 +116,10 @@ impl<'bound, T: Operations + 'bound> Registration<'bound, T> {
 
     /// Undoes [`Registration::detach`]: starts the interface again if it is up.
     ///
-    /// On failure the hardware stays hidden.
+    /// Fails with what [`Operations::start`] has returned. The interface is then as after a
+    /// [`Locked::restart`] that has failed: it is halted, and the layer has a restart tried again.
     pub(crate) fn attach(&self) -> Result {
-        self.with_lock(|dev| {
-            // SAFETY: The instance lock is held.
-            if let Some(running) = unsafe { dev.running() } {
-                // SAFETY: The instance lock is held, and `running` is the device's; starting it again
-                // is right in any state.
-                unsafe { running.restart(dev) }?;
-            }
-            // SAFETY: The device is valid.
-            unsafe { bindings::netif_device_attach(dev.as_raw()) };
-            Ok(())
-        })
+        self.locked(|cx| cx.attach())
     }
 
     /// Calls `f` with RTNL and the instance lock held.

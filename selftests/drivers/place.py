@@ -5,18 +5,19 @@
 # qtest: yes
 # timeout: 300
 # log: NETDEV WATCHDOG
-"""The card loses its place on the bus while it is up: its memory space, or that it is a bus master.
+"""The card loses its place on the bus while it is up: its memory space, its address, or that it is a bus master.
 
 It gets that back, and nothing old is delivered."""
 
 import time
 
 import cases
-from behind import Stage, Tap, Traffic
+from behind import COMMAND, RECEIVER, TRANSMITTER, Stage, Tap, Traffic
 from frames import frame
 from nic import lib, wait_for
 
 MEMORY, MASTER = 2, 4  # bits of the command register in configuration space
+BASE_ADDRESS = 0x14  # of the region in memory
 # How long the driver may take to notice what no interrupt says: it looks every 8 seconds, to the second.
 CARE = 10
 
@@ -30,6 +31,17 @@ def command_bits(card, clear=0):
             config.seek(4)
             config.write((command & ~clear).to_bytes(2, "little"))
     return command
+
+
+def address(card, move_by=0):
+    """Where the card answers in memory; moves it."""
+    with open(f"{card.sys}/config", "r+b", buffering=0) as config:
+        config.seek(BASE_ADDRESS)
+        base = int.from_bytes(config.read(4), "little")
+        if move_by:
+            config.seek(BASE_ADDRESS)
+            config.write((base + move_by).to_bytes(4, "little"))
+    return base
 
 
 def resets(stage):
@@ -51,6 +63,40 @@ def under_load(stage):
         lib.diag(f"without {'memory' if bit == MEMORY else 'master'}: "
                  f"{traffic.moved('dut', 'rx_errors')} errors, "
                  f"{traffic.moved('ours', 'rx_discarded_bytes')} bytes given up")
+
+
+def moved_under_load(stage):
+    """Another program gives the card another address: it is put back, and nothing that was in the ring before
+    comes twice."""
+    base = address(stage.card)
+    for move_by in (0x1000, 0x100):
+        before = resets(stage)
+        with Traffic(stage):
+            time.sleep(0.2)
+            address(stage.card, move_by)
+            assert address(stage.card) != base, "it was not moved"
+            wait_for("the card to be put back", lambda: address(stage.card) == base, 2 * CARE)
+            time.sleep(0.3)
+        stage.works()
+        assert resets(stage) > before, "no reset was counted"
+
+
+def moved_while_it_is_taken_down(stage):
+    """It does not go on to write to memory that is freed; and it works when it goes up again."""
+    base = address(stage.card)
+    for _ in range(3):
+        with Traffic(stage):
+            time.sleep(0.1)
+            address(stage.card, 0x1000)
+            stage.dut.set("down")
+            lib.equal(address(stage.card), base, "address")
+            on = stage.card.peek(COMMAND, 1) & (RECEIVER | TRANSMITTER)
+            assert not on, f"receiver or transmitter is on: {on:#x}"
+            address(stage.card, 0x1000)
+            stage.dut.set("up")
+            lib.equal(address(stage.card), base, "address")
+            stage.wait_link()
+        stage.works()
 
 
 def with_the_line_held(stage):
@@ -99,4 +145,5 @@ def while_it_is_taken_down(stage):
 
 
 if __name__ == "__main__":
-    cases.main(under_load, with_the_line_held, on_a_quiet_wire, while_it_is_taken_down, wire=Stage)
+    cases.main(under_load, moved_under_load, moved_while_it_is_taken_down, with_the_line_held, on_a_quiet_wire,
+               while_it_is_taken_down, wire=Stage)

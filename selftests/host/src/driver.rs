@@ -42,6 +42,8 @@ pub(crate) mod missed;
 pub(crate) mod nic;
 #[path = "../../../rtl8139_rs/path.rs"]
 pub(crate) mod path;
+#[path = "../../../rtl8139_rs/place.rs"]
+pub(crate) mod place;
 #[path = "../../../rtl8139_rs/recovery.rs"]
 pub(crate) mod recovery;
 #[path = "../../../rtl8139_rs/regs.rs"]

@@ -96,8 +96,10 @@ pub(crate) mod irq {
 pub(crate) mod pci {
     //! Devices on the bus.
 
+    use crate::driver::place::PCI_COMMAND;
     use kernel::{
         device::Bound,
+        io::Io,
         pci::Device, //
     };
 
@@ -114,6 +116,20 @@ pub(crate) mod pci {
         }
 
         pub(crate) fn set_wakeup(&self, _wakes: bool) {}
+
+        pub(crate) fn set_master(&self) {
+            self.let_be_master(true);
+        }
+
+        pub(crate) fn clear_master(&self) {
+            self.let_be_master(false);
+        }
+
+        fn let_be_master(&self, may: bool) {
+            let config = self.0.config_space();
+            let command = config.read(PCI_COMMAND);
+            config.write_reg(command.with_master(may));
+        }
     }
 }
 

@@ -25,6 +25,9 @@ use std::sync::{
     Mutex, //
 };
 
+/// An address on the bus.
+pub type DmaAddress = u64;
+
 /// A piece of memory, and its address on the bus.
 struct Piece {
     address: u32,

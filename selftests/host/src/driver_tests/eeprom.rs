@@ -109,7 +109,8 @@ proptest! {
         let mut memory = Memory::new(if large { 8 } else { 6 }, &CARD);
         let mut contents = contents(&mut memory);
         let before = shown(&contents);
-        let offset = offset % (before.len() - data.len());
+        // Not the signature, see below.
+        let offset = 2 + offset % (before.len() - data.len() - 2);
         let mut after = before.clone();
         after[offset..][..data.len()].copy_from_slice(&data);
         let changed = before.chunks(2).zip(after.chunks(2)).filter(|(old, new)| old != new).count();
@@ -173,13 +174,39 @@ fn a_memory_that_falls_silent_was_not_read() {
     assert!(Contents::read(&mut wires, Width::Six).is_some());
 }
 
+/// Neither chip nor driver would know the memory again.
+#[test]
+fn the_signature_cannot_be_overwritten() {
+    let mut memory = Memory::new(6, &CARD);
+    let mut contents = contents(&mut memory);
+    let before = shown(&contents);
+    for (offset, data) in [
+        (0, &[0u8][..]),
+        (1, &[0]),
+        (0, &before[1..4]),
+        (0, &[0x29, 0x82]),
+    ] {
+        let result = contents.write(&mut memory, offset, data);
+        assert_eq!(result, Err(NotWritten::Signature), "{offset} {data:?}");
+    }
+    assert_eq!((memory.writes, shown(&contents)), (0, before.clone()));
+    // A whole image has it.
+    let mut image = before;
+    image[20] ^= 1;
+    assert_eq!(contents.write(&mut memory, 0, &image), Ok(()));
+    assert_eq!((memory.writes, shown(&contents)), (1, image));
+}
+
 #[test]
 fn a_memory_that_takes_nothing_is_found_out_in_bounded_time() {
     let mut memory = Memory::new(6, &CARD).read_only();
     let mut contents = contents(&mut memory);
     let before = shown(&contents);
     let start = Instant::<Monotonic>::now();
-    assert_eq!(contents.write(&mut memory, 20, &[1; 64]), Err(NotWritten));
+    assert_eq!(
+        contents.write(&mut memory, 20, &[1; 64]),
+        Err(NotWritten::Refused)
+    );
     assert!(start.elapsed() <= Delta::from_millis(25));
     assert_eq!(memory.writes, 1, "it went on after the first word");
     assert_eq!(shown(&contents), before);

@@ -32,6 +32,7 @@ const KINDS: [Kind; 2] = [Kind::Silicon, Kind::Qemu];
 const CONFIG3: usize = 0x59;
 const CONFIG5: usize = 0xd8;
 const RCR: usize = 0x44;
+const MAR: usize = 0x08;
 const RCR_WAKE: u32 = (1 << 3) | (1 << 1);
 
 /// What can wake, with its bits in the two registers.
@@ -51,7 +52,7 @@ fn set_wake(machine: &Machine<'_>, wake: Wake) -> Result {
 
 fn sleep(machine: &Machine<'_>) -> bool {
     machine.bounded(|dev| dev.detach());
-    machine.dev.control(|nic, cx, _| nic.arm_wake(cx))
+    machine.dev.control(|nic, cx, up| nic.arm_wake(cx, up))
 }
 
 /// The bits of the two registers.
@@ -111,6 +112,26 @@ fn what_is_to_wake_is_kept_while_the_interface_is_used_and_armed_only_asleep() {
     }
 }
 
+/// Its clock, its power and whatever it knew may be gone.
+#[test]
+fn a_chip_that_has_lost_its_power_since_is_made_to_look_for_what_wakes() {
+    const CONFIG1: usize = 0x52;
+    let hardware = Hardware::new(Kind::Silicon);
+    let machine = Machine::new(&hardware).unwrap();
+    let config1 = |hardware: &Hardware| hardware.card.read(CONFIG1, 1) & 1;
+    assert_eq!(config1(&hardware), 1);
+    hardware.card.chip().power_on();
+    assert_eq!(
+        config1(&hardware),
+        0,
+        "power management, which the driver had switched on"
+    );
+    set_wake(&machine, Wake::MAGIC).unwrap();
+    assert!(sleep(&machine));
+    assert_eq!(config1(&hardware), 1);
+    assert_eq!(armed(&hardware), (1 << 5, 0));
+}
+
 /// The chip may have been told another address, or none since it was reset.
 #[test]
 fn an_interface_that_is_down_wakes_the_machine_by_its_address() {
@@ -123,6 +144,11 @@ fn an_interface_that_is_down_wakes_the_machine_by_its_address() {
     assert_eq!(armed(&hardware), (1 << 5, 0));
     assert_eq!(hardware.card.read(0, 4).to_le_bytes(), mac[..4]);
     assert_eq!(hardware.card.read(4, 4).to_le_bytes()[..2], mac[4..]);
+    assert_eq!(
+        [0, 4].map(|at| hardware.card.read(MAR + at, 4)),
+        [u32::MAX; 2],
+        "any group"
+    );
     machine.dev.control(|nic, cx, _| nic.disarm_wake(cx));
     assert_eq!(armed(&hardware), (0, 0));
     assert_eq!(hardware.complaints(), Vec::<String>::new());

@@ -22,23 +22,28 @@ const MASTER_ABORT: u16 = 1 << 13;
 /// The bits of the status that a written one clears.
 const ERRORS: u16 = 0xf900;
 
+/// The base address registers, as the bus sets them: of I/O ports, which the lowest bit says, and of memory.
+const BASES: [u32; 2] = [0xc001, 0xfebf_1000];
+
 struct Space {
     /// The bit by which the driver reaches the card.
     way: u16,
     command: u16,
+    bases: [u32; 2],
     status: u16,
     accesses: usize,
 }
 
-/// The command register, and the status with an error on the bus to be cleared. Clones are the same card's.
+/// The command register, the two addresses, and the status with an error on the bus to be cleared. Clones are the same card's.
 #[derive(Clone)]
 pub(crate) struct Config(Arc<Mutex<Space>>);
 
 impl Config {
     const COMMAND: usize = 0x04;
     const STATUS: usize = 0x06;
+    const BASE: usize = 0x10;
 
-    /// Of a card that answers where the driver asks it, and nowhere else, and may read and write memory.
+    /// Of a card that answers where the driver asks it, and nowhere else.
     pub(crate) fn new(way: Way) -> Self {
         let way = match way {
             Way::Memory => MEMORY,
@@ -46,7 +51,8 @@ impl Config {
         };
         Self(Arc::new(Mutex::new(Space {
             way,
-            command: way | MASTER,
+            command: way,
+            bases: BASES,
             status: 0x0290,
             accesses: 0,
         })))
@@ -64,7 +70,13 @@ impl Config {
     /// Whether the card answers where the driver asks it.
     pub(crate) fn answers(&self) -> bool {
         let space = self.space();
-        space.command & space.way != 0
+        let base = if space.way == PORTS { 0 } else { 1 };
+        space.command & space.way != 0 && space.bases[base] == BASES[base]
+    }
+
+    /// The card is moved to other addresses.
+    pub(crate) fn move_away(&self) {
+        self.space().bases = [0xd001, 0xfe00_0000];
     }
 
     /// The command register.
@@ -100,24 +112,31 @@ impl Config {
 
 impl Registers for Config {
     fn read(&self, offset: usize, width: usize) -> u32 {
-        assert_eq!(width, 2);
+        assert_eq!(width, if offset < Self::BASE { 2 } else { 4 });
         let mut space = self.space();
         space.accesses += 1;
         match offset {
             Self::COMMAND => space.command.into(),
             Self::STATUS => space.status.into(),
+            0x10 | 0x14 => space.bases[(offset - Self::BASE) / 4],
             _ => panic!("nobody reads {offset:#x}"),
         }
     }
 
     fn write(&self, offset: usize, width: usize, value: u32) {
-        assert_eq!(width, 2);
-        let value = value as u16;
+        assert_eq!(width, if offset < Self::BASE { 2 } else { 4 });
         let mut space = self.space();
         space.accesses += 1;
         match offset {
-            Self::COMMAND => space.command = value,
-            Self::STATUS => space.status &= !(value & ERRORS),
+            Self::COMMAND => space.command = value as u16,
+            Self::STATUS => space.status &= !(value as u16 & ERRORS),
+            0x10 | 0x14 => {
+                assert!(
+                    space.command & space.way == 0,
+                    "it answers while it is moved"
+                );
+                space.bases[(offset - Self::BASE) / 4] = value;
+            }
             _ => panic!("nobody writes {offset:#x}"),
         }
     }

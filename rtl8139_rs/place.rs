@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The card's place on the bus: where it answers, and whether it may read and write memory.
+//!
+//! Configuration space says both. Any tool can change that, and a card without power forgets it. A card that
+//! answers elsewhere does not hear that it is to stop, and one that is no bus master moves no frame, so the
+//! driver looks at it wherever it depends on it.
+//!
+//! The card is a bus master from the first time that its interface goes up, until it is halted and does not
+//! confirm that: it would go on to use memory that is freed.
+
+#![forbid(unsafe_code)]
+
+use super::hw::Health;
+use crate::ext::{
+    pci::Enabled,
+    registers::Space, //
+};
+use kernel::{
+    device::Bound,
+    io::{
+        register,
+        Io, //
+    },
+    pci::Device,
+    prelude::*, //
+};
+
+register! {
+    /// The command register in configuration space.
+    pub(crate) PCI_COMMAND(u16) @ 0x04 {
+        /// The device may read and write memory.
+        2:2 master => bool;
+        /// The device answers in its memory regions.
+        1:1 memory => bool;
+        /// The device answers in its regions of I/O ports.
+        0:0 ports => bool;
+    }
+
+    /// The status register in configuration space; a written one clears.
+    PCI_STATUS(u16) @ 0x06 {
+        15:0 value;
+    }
+
+    /// Where the registers are as I/O ports.
+    PCI_BASE_ADDRESS_0(u32) @ 0x10 {
+        31:0 value;
+    }
+
+    /// Where the registers are in memory.
+    PCI_BASE_ADDRESS_1(u32) @ 0x14 {
+        31:0 value;
+    }
+}
+
+impl PCI_COMMAND {
+    /// Nothing answers in configuration space any more.
+    fn is_gone(self) -> bool {
+        self.into_raw() == u16::MAX
+    }
+
+    /// Whether the device answers in `space`.
+    fn answers(self, space: Space) -> bool {
+        match space {
+            Space::Memory => self.memory(),
+            Space::Ports => self.ports(),
+        }
+    }
+
+    /// Has the device answer in `space`, or not.
+    fn with_answers(self, space: Space, answers: bool) -> Self {
+        match space {
+            Space::Memory => self.with_memory(answers),
+            Space::Ports => self.with_ports(answers),
+        }
+    }
+}
+
+/// Where the device answers in `space`.
+fn base_address(device: &Device<Bound>, space: Space) -> u32 {
+    let config = device.config_space();
+    match space {
+        Space::Memory => config.read(PCI_BASE_ADDRESS_1).into_raw(),
+        Space::Ports => config.read(PCI_BASE_ADDRESS_0).into_raw(),
+    }
+}
+
+/// Sets that.
+fn set_base_address(device: &Device<Bound>, space: Space, address: u32) {
+    let config = device.config_space();
+    match space {
+        Space::Memory => config.write_reg(PCI_BASE_ADDRESS_1::from(address)),
+        Space::Ports => config.write_reg(PCI_BASE_ADDRESS_0::from(address)),
+    }
+}
+
+/// The place that the bus has given to a card.
+pub(crate) struct Place<'bound> {
+    space: Space,
+    /// The base address register.
+    address: u32,
+    /// The device is disabled with this value.
+    enabled: Enabled<'bound>,
+}
+
+impl<'bound> Place<'bound> {
+    /// That of a card which was found in `space`.
+    pub(crate) fn of(enabled: Enabled<'bound>, space: Space) -> Self {
+        Self {
+            space,
+            address: base_address(enabled.device(), space),
+            enabled,
+        }
+    }
+
+    /// The device on the bus.
+    pub(crate) fn device(&self) -> &'bound Device<Bound> {
+        self.enabled.device()
+    }
+
+    /// Has the bus pass on that the card wants to wake the machine, or not. Process context.
+    pub(crate) fn set_wakeup(&self, wakes: bool) {
+        self.enabled.set_wakeup(wakes);
+    }
+
+    /// Whether a card with this command register answers where it is asked.
+    fn is_heard(&self, command: PCI_COMMAND) -> bool {
+        command.answers(self.space) && base_address(self.device(), self.space) == self.address
+    }
+
+    /// Whether the card is there, and has its place; of one that does, the chip itself may be asked further.
+    pub(crate) fn health(&self) -> Health {
+        let command = self.device().config_space().read(PCI_COMMAND);
+        if command.is_gone() {
+            Health::Gone
+        } else if self.is_heard(command) && command.master() {
+            Health::Well
+        } else {
+            Health::Stopped
+        }
+    }
+
+    /// Has the card answer again where it is asked, if it does not. Returns whether it did not. Any context.
+    ///
+    /// The handler and a control operation may do so at the same time: both write the same.
+    pub(crate) fn restore_registers(&self) -> bool {
+        let config = self.device().config_space();
+        let command = config.read(PCI_COMMAND);
+        if command.is_gone() || self.is_heard(command) {
+            return false;
+        }
+        // What is at the address where it answers now may be another's.
+        config.write_reg(command.with_answers(self.space, false));
+        set_base_address(self.device(), self.space, self.address);
+        config.write_reg(command.with_answers(self.space, true));
+        true
+    }
+
+    /// Gives the card of an interface that is up all of its place again, if it has lost some. Returns whether
+    /// it had. Any context.
+    pub(crate) fn restore(&self) -> bool {
+        let unheard = self.restore_registers();
+        let config = self.device().config_space();
+        let command = config.read(PCI_COMMAND);
+        let idle = !command.master();
+        if idle {
+            config.write_reg(command.with_master(true));
+        }
+        unheard || idle
+    }
+
+    /// Lets the card read and write memory. Process context.
+    pub(crate) fn give_memory(&self) {
+        self.enabled.set_master();
+    }
+
+    /// Keeps the card from memory, whatever it does. Process context.
+    pub(crate) fn take_memory(&self) {
+        self.enabled.clear_master();
+    }
+
+    /// Clears and reports the error that the bus has noted.
+    pub(crate) fn clear_error(&self) {
+        let config = self.device().config_space();
+        let status = config.read(PCI_STATUS);
+        config.write_reg(status);
+        dev_err!(
+            self.device(),
+            "error on the bus, status {:#06x}\n",
+            status.into_raw()
+        );
+    }
+}
