@@ -173,7 +173,8 @@ impl Config {
     }
 
     /// Whether programs can be attached that look at received frames, and frames of others can be sent:
-    /// see [`crate::net::xdp`]. [`Locked::offer_xdp`](super::Locked::offer_xdp) changes it. (Default: no.)
+    /// see [`crate::net::xdp`]. (Default: no. Then the core runs programs itself, later, on packets: *generic*
+    /// XDP.) If they can, [`Locked::offer_xdp`](super::Locked::offer_xdp) says whether they can at the moment.
     pub(crate) fn xdp(mut self, yes: bool) -> Self {
         self.xdp = yes;
         self

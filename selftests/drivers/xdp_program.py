@@ -13,6 +13,7 @@ import bpf
 ABORTED, DROP, PASS, TX = range(4)
 LINK_CREATE, LINK_UPDATE = 28, 29
 ATTACH_XDP, NATIVE = 37, 1 << 2
+GENERIC = 2  # what a link says of a program that the kernel runs itself
 MOV, JUMP_GREATER, JUMP_UNEQUAL, CALL = 0xBF, 0x2D, 0x55, 0x85
 LOAD_HALF, STORE_WORD, STORE_HALF = 0x69, 0x63, 0x6B
 REDIRECT, ADJUST_HEAD, ADJUST_META, ADJUST_TAIL = 23, 44, 54, 65
@@ -67,17 +68,18 @@ def loaded(code):
         os.close(program)
 
 
-def attach(port, code):
-    """The program is the card's own (native) until the link is closed that is returned."""
+def attach(port, code, flags=NATIVE):
+    """The program is the card's own (native) until the link is closed that is returned; without flags, the
+    card's or the kernel's."""
     with loaded(code) as program:
         index = socket.if_nametoindex(port.name)
-        return bpf.call(LINK_CREATE, struct.pack("=IIII", program, index, ATTACH_XDP, NATIVE))
+        return bpf.call(LINK_CREATE, struct.pack("=IIII", program, index, ATTACH_XDP, flags))
 
 
 @contextlib.contextmanager
-def attached(port, code):
+def attached(port, code, flags=NATIVE):
     """The same as long as the block runs; yields the link."""
-    link = attach(port, code)
+    link = attach(port, code, flags)
     try:
         yield link
     finally:
