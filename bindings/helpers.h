@@ -19,6 +19,8 @@
 #include <linux/spinlock.h>
 #include <net/sock.h>
 
+struct xdp_rxq_info;
+
 #ifdef RNET_INLINE_HELPERS
 /*
  * LLVM would refuse to inline them into Rust, for no good reason: the same features of the CPU
