@@ -41,7 +41,7 @@ def compare(rows, metric, more_is_better=True):
 
 
 def driver_rates():
-    say("rates of the drivers, in turns (4 minutes) ...")
+    say("rates of the drivers, in turns (6 minutes) ...")
     rows = guest.rows_of(guest.lines(f"selftests/bench/driver_rates.py rates {ROUNDS}", *A_CARD_EACH))
     frames = [row for row in rows if row["workload"].startswith("pktgen")]
     yield from compare([row for row in rows if row not in frames], "bytes_per_second")
