@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # scripts/registers, with dumps that are made up: each register that the driver defines is found where it is, fields
-# are cut out as they are written, and the mode decides what is shown.
+# are cut out as they are written, and the chip's mode decides what is shown, if anything says which it is.
 #
 # kernels: stock
 import contextlib
@@ -22,6 +22,9 @@ import lib
 
 PROGRAM = f"{HERE}/../../scripts/registers"
 SOURCE = f"{HERE}/../../rtl8139_rs/regs.rs"
+# TCR of an RTL8139C+, which has both modes, and of an RTL8139D and an RTL8129, which have one.
+PLUS, OLD, OLDEST = 0x7480_0000, 0x7440_0000, 0
+RUNS = 0x0C
 
 
 def program():
@@ -84,8 +87,8 @@ def all_definitions_are_understood():
 
 
 def fields_are_cut_out():
-    values = shown(dump(CR=0x0C, RCR=0xF78E, TCR=0x0306_0680, CPCR=0x2B, MSR=0xD4, CR9346=0xC0, ISR=0x8005,
-                        BMSR=0x0024, DTCCR=0x1234_5648))
+    values = shown(dump(CR=0x0C, RCR=0xF78E, TCR=PLUS | 0x0306_0680, CPCR=0x2B, MSR=0xD4, CR9346=0xC0,
+                        ISR=0x8005, BMSR=0x0024, DTCCR=0x1234_5648))
     lib.equal("C+", values["mode"], "the mode")
     fields = {name: register["fields"] for name, register in values["registers"].items()}
     lib.equal({"reset": False, "receive": True, "transmit": True, "ring_empty": False}, fields["CR"], "CR")
@@ -101,17 +104,25 @@ def fields_are_cut_out():
 
 
 def the_mode_decides_what_is_shown():
-    """One of the two bits is not enough."""
-    for command, mode in ((0, "classic"), (1, "classic"), (2, "classic"), (3, "C+"), (0x3B, "C+")):
-        values = shown(dump(CPCR=command))
-        lib.equal(mode, values["mode"], "the mode")
+    """What a chip has that is halted does not say it, unless it has one mode alone; then all is shown."""
+    for tcr, command, cplus, mode in (
+            (PLUS, RUNS, 0, "classic"), (PLUS, 0x04, 0x38, "classic"), (PLUS, 0x08, 0, "classic"),
+            (PLUS, RUNS, 3, "C+"), (PLUS, RUNS, 0x3B, "C+"), (PLUS, 0, 3, "C+"),
+            (PLUS, 0, 0, "halted"), (PLUS | 0x0300_0600, 0x01, 0x38, "halted"),
+            (PLUS, RUNS, 1, "mixed"), (PLUS, 0, 2, "mixed"),
+            # What another chip has in the place of CPCR means nothing.
+            (OLD, RUNS, 0, "classic"), (OLD, 0, 0, "classic"), (OLD, RUNS, 0xFFFF, "classic"),
+            (OLDEST, 0, 0, "classic")):
+        data = dump(TCR=tcr, CR=command, CPCR=cplus)
+        values = shown(data)
+        lib.equal(mode, values["mode"], f"the mode of {tcr:#x} {command:#x} {cplus:#x}")
         names = values["registers"]
         for name in ("TSD[0]", "TSA[3]", "RBSTART", "CAPR", "CBR", "TSAD"):
-            lib.equal(mode == "classic", name in names, name)
+            lib.equal(mode != "C+", name in names, name)
         for name in ("DTCCR", "TNPDS[1]", "RDSAR[0]", "TPPOLL", "ETTHR"):
-            lib.equal(mode == "C+", name in names, name)
+            lib.equal(mode != "classic", name in names, name)
         assert "MDIO" not in names
-        everything = shown(dump(CPCR=command), "--all")["registers"]
+        everything = shown(data, "--all")["registers"]
         assert {"TSD[0]", "DTCCR", "MDIO"} <= set(everything)
 
 
@@ -134,7 +145,8 @@ def what_ethtool_writes_is_understood():
 
 
 def people_can_read_it():
-    text = ran(dump(CR=0x0C, CPCR=0x03, IMR=0x0001, TNPDS=0xABCD_0000))
+    assert ran(dump(TCR=PLUS)).startswith("The chip is halted: "), "of a chip that is halted"
+    text = ran(dump(TCR=PLUS, CR=RUNS, CPCR=0x03, IMR=0x0001, TNPDS=0xABCD_0000))
     assert text.startswith("The chip works in the C+ mode.\n"), text
     for line in (r"0x37 CR +0x0c  Command\.", r" +3 receive +yes +The receiver runs\.",
                  r"0x20 TNPDS\[0\] 0xabcd0000 .*", r" +0 rx_ok +yes +A frame was received\."):
