@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A card whose driver or which itself comes and goes, under traffic in both directions."""
+"""Traffic in both directions, under which a card, its driver or a setting of it comes and goes."""
 
 import contextlib
 import os
 
 from frames import flood, frame
-from nic import DUT_IDS, PEER4, SLOW, SUBJECT, Port, cards, wait_for
+from nic import DUT_IDS, PEER4, SLOW, SUBJECT, Port, cards, times, wait_for
 from ping import Pinger
 
 CARD_MAC = bytes.fromhex("525400000001")
+# How often something is changed, also where all is slow: each way of three has its turn.
+TIMES = max(times(3), 3)
 
 
 class Traffic:
@@ -56,3 +58,13 @@ def pings(wire):
     pinger = Pinger(None, PEER4)
     for seed, size in enumerate((0, 700, 1472)):
         pinger.echo(size, seed + 1)
+
+
+def under_traffic(wire, change):
+    """`change(number)`, over and over; after each of them frames flow both ways."""
+    with Traffic(wire) as traffic:
+        for number in range(TIMES):
+            change(number)
+            traffic.flows()
+    pings(wire)
+    return f"{TIMES} times"

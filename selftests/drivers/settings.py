@@ -13,10 +13,9 @@ import json
 import subprocess
 
 import cases
-from nic import CLASSIC_RINGS, PEER4, run, times
-from removable import Traffic, pings
+from nic import CLASSIC_RINGS, PEER4, run
+from removable import TIMES, pings, under_traffic
 
-TIMES = max(times(3), 3)
 # Most pieces of a frame, and two.
 SHORTEST_TX = 20
 
@@ -115,16 +114,6 @@ def frames_are_copied_up_to_a_length(wire):
                 run("ping", "-n", "-q", "-c", "5", "-i", "0.01", "-W", "2", "-s", size, "-p", "a5", PEER4)
     finally:
         wire.dut.ethtool("--set-tunable", name, "rx-copybreak", "256")
-
-
-def under_traffic(wire, change):
-    """`change(number)`, over and over; after each of them frames flow both ways."""
-    with Traffic(wire) as traffic:
-        for number in range(TIMES):
-            change(number)
-            traffic.flows()
-    pings(wire)
-    return f"{TIMES} times"
 
 
 def rings_change_under_traffic(wire):

@@ -19,13 +19,12 @@ import time
 import cases
 from frames import ETH_P_ALL, ETH_P_TEST, ETH_P_TEST_2, Tap, flood, frame
 from netconsole import logging, say
-from nic import CLASSIC_RINGS, DUT4, SLOW, lib, times, wait_for
-from removable import Traffic, pings
+from nic import CLASSIC_RINGS, DUT4, SLOW, lib, wait_for
+from removable import TIMES, pings, under_traffic
 from tcp import Stream
 from xdp_program import (ABORTED, ADJUST_HEAD, ADJUST_META, ADJUST_TAIL, DROP, PASS, TX, adjust, answer,
                          attached, only, redirect, reflect, replace)
 
-TIMES = max(times(3), 3)
 LENGTHS = (60, 61, 255, 256, 257, 300, 1000, 1513, 1514)
 
 
@@ -244,16 +243,6 @@ def a_program_sees_tags(wire):
         for name in ("rx-vlan-offload", "rx-fcs", "rx-all"):
             assert f"{name}: off [fixed]" in shown, name
     assert strips()
-
-
-def under_traffic(wire, change):
-    """`change(number)`, over and over; after each of them frames flow both ways."""
-    with Traffic(wire) as traffic:
-        for number in range(TIMES):
-            change(number)
-            traffic.flows()
-    pings(wire)
-    return f"{TIMES} times"
 
 
 def programs_come_and_go_under_traffic(wire):
