@@ -4,9 +4,7 @@
 //!
 //! The chip reads a packet where it is, piece by piece, computes the checksum of TCP over IPv4 that the stack
 //! has left to it (all others are computed here), cuts it into segments and inserts the VLAN tag. The packet
-//! is freed when the chip is done with it. Frames of programs ([`super::xdp`]) go the same way, but leave the
-//! ring enough room for a packet, so that the queue is never stopped for them; and while it is stopped, none
-//! comes.
+//! is freed when the chip is done with it. Frames of programs ([`super::xdp`]) are in the same ring.
 //!
 //! All of it runs with the lock of the transmit queue held. [`tx_ring`] has the policy.
 
@@ -73,9 +71,9 @@ pub(crate) const MIN_DESCRIPTORS: u16 = MOST_PIECES + 2;
 
 /// What the driver keeps for a descriptor.
 #[derive(Default)]
-struct Place<'bound> {
+pub(super) struct Place<'bound> {
     /// The descriptor, while it is the driver's.
-    mine: Option<Mine>,
+    pub(super) mine: Option<Mine>,
     /// The piece that the chip reads, while it is the chip's.
     piece: Option<Mapping<'bound>>,
     /// The packet, beside its last piece.
@@ -92,10 +90,10 @@ struct Packet {
 /// The transmit ring.
 pub(crate) struct Tx<'bound> {
     dev: &'bound Device<Bound>,
-    table: Table,
-    places: KVec<Place<'bound>>,
-    frames: Frames<'bound>,
-    ring: TxRing,
+    pub(super) table: Table,
+    pub(super) places: KVec<Place<'bound>>,
+    pub(super) frames: Frames<'bound>,
+    pub(super) ring: TxRing,
 }
 
 /// The frames of programs, each beside its descriptor, where there is no packet. The byte queue limit does not
@@ -188,59 +186,6 @@ impl<'bound> Tx<'bound> {
                 Xmit::Dropped(skb, reason)
             }
         }
-    }
-
-    /// Sends a frame of a program, of which the chip is told by [`Self::flush`]. Gives it back if it is too
-    /// short, too long, or if there is no room.
-    pub(crate) fn send_frame(
-        &mut self,
-        nic: &Nic<'bound>,
-        queue: &mut TxQueue<'_>,
-        frame: Frame<'bound>,
-    ) -> Result<(), Frame<'bound>> {
-        let len = frame.len();
-        if !(MIN_FRAME_LEN..=settings::CPLUS_MAX_FRAME).contains(&len) || !self.has_room() {
-            return Err(frame);
-        }
-        let address = frame.address();
-        let at = usize::from(self.ring.at(0));
-        let (Some(place), Some(slot)) = (self.places.get_mut(at), self.frames.get_mut(at)) else {
-            return Err(frame);
-        };
-        let Some(mine) = place.mine.take() else {
-            return Err(frame);
-        };
-        *slot = Some(frame);
-        self.table.give(
-            mine,
-            Contents {
-                command: descriptor::send_command(Work::None, 0, 1, len),
-                extra: descriptor::insert_tag(None),
-                address,
-            },
-        );
-        self.ring.push(1, 0);
-        nic.sent.add(queue, 1, len);
-        Ok(())
-    }
-
-    /// Makes room for a frame of a program, if that is possible now.
-    pub(crate) fn make_room(
-        &mut self,
-        nic: &Nic<'bound>,
-        up: &Up,
-        queue: &mut TxQueue<'_>,
-    ) -> bool {
-        if !self.has_room() || queue.is_stopped() {
-            self.reap(nic, up, queue);
-        }
-        // Whoever comes while the stack waits for its turn would take each place that becomes free.
-        self.has_room() && !queue.is_stopped()
-    }
-
-    /// Whether a packet of the stack would find room behind one more frame.
-    fn has_room(&self) -> bool {
-        self.ring.free() > MOST_PIECES
     }
 
     /// Tells the chip of what it was given, unless there is `more` to come, and collects what was sent.

@@ -9,7 +9,8 @@
 //! The chip takes no VLAN tag off while a program is attached: the program sees it in the frame.
 //!
 //! Frames of programs are in the same transmit ring as those of the stack, under the same lock; there is no
-//! other. The chip is told of them once for each poll.
+//! other. They leave it enough room for a packet, so that the queue is never stopped for them; and while it
+//! is stopped, none comes. The chip is told of them once for each poll.
 
 #![forbid(unsafe_code)]
 
@@ -19,10 +20,20 @@ use super::{
         Lost,
         Rx, //
     },
-    cplus_tx::MIN_FRAME_LEN,
+    cplus_tx::{
+        Tx,
+        MIN_FRAME_LEN,
+        MOST_PIECES, //
+    },
+    descriptor::{
+        self,
+        Contents,
+        Work, //
+    },
     gate::Up,
     nic::Nic,
-    path, //
+    path,
+    settings, //
 };
 use crate::net::{
     driver::{
@@ -144,6 +155,61 @@ impl<'bound> Rx<'bound> {
         .flatten()?;
         self.sent = true;
         Some(())
+    }
+}
+
+impl<'bound> Tx<'bound> {
+    /// Sends a frame of a program, of which the chip is told by [`Self::flush`]. Gives it back if it is too
+    /// short, too long, or if there is no room.
+    pub(crate) fn send_frame(
+        &mut self,
+        nic: &Nic<'bound>,
+        queue: &mut TxQueue<'_>,
+        frame: Frame<'bound>,
+    ) -> Result<(), Frame<'bound>> {
+        let len = frame.len();
+        if !(MIN_FRAME_LEN..=settings::CPLUS_MAX_FRAME).contains(&len) || !self.has_room() {
+            return Err(frame);
+        }
+        let address = frame.address();
+        let at = usize::from(self.ring.at(0));
+        let (Some(place), Some(slot)) = (self.places.get_mut(at), self.frames.get_mut(at)) else {
+            return Err(frame);
+        };
+        let Some(mine) = place.mine.take() else {
+            return Err(frame);
+        };
+        *slot = Some(frame);
+        self.table.give(
+            mine,
+            Contents {
+                command: descriptor::send_command(Work::None, 0, 1, len),
+                extra: descriptor::insert_tag(None),
+                address,
+            },
+        );
+        self.ring.push(1, 0);
+        nic.sent.add(queue, 1, len);
+        Ok(())
+    }
+
+    /// Makes room for a frame of a program, if that is possible now.
+    pub(crate) fn make_room(
+        &mut self,
+        nic: &Nic<'bound>,
+        up: &Up,
+        queue: &mut TxQueue<'_>,
+    ) -> bool {
+        if !self.has_room() || queue.is_stopped() {
+            self.reap(nic, up, queue);
+        }
+        // Whoever comes while the stack waits for its turn would take each place that becomes free.
+        self.has_room() && !queue.is_stopped()
+    }
+
+    /// Whether a packet of the stack would find room behind one more frame.
+    fn has_room(&self) -> bool {
+        self.ring.free() > MOST_PIECES
     }
 }
 
