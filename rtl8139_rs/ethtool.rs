@@ -30,7 +30,8 @@ use crate::net::{
 use core::ops::Range;
 use kernel::{
     io::Io,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed, //
 };
 
 /// The version of the layout of the register dump: the registers, as they stand in the chip.
@@ -303,5 +304,19 @@ impl Operations<Self> for Nic<'_> {
         }
         this.set_wake(cx, wake);
         Ok(())
+    }
+}
+
+impl Nic<'_> {
+    /// Which messages are printed (`NETIF_MSG_*`).
+    pub(super) fn messages(&self) -> u32 {
+        // ORDERING: Relaxed. A message more or less orders nothing.
+        self.messages.load(Relaxed)
+    }
+
+    /// Sets which messages are printed.
+    fn set_messages(&self, messages: u32) {
+        // ORDERING: Relaxed, see `messages`.
+        self.messages.store(messages, Relaxed);
     }
 }

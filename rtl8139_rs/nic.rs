@@ -30,10 +30,7 @@ use super::{
         GONE,
         RESET, //
     },
-    rx_filter::{
-        self,
-        Filter, //
-    },
+    rx_filter::Filter,
     settings::{
         self,
         Settings, //
@@ -92,10 +89,7 @@ use kernel::{
     new_mutex, new_spinlock_irq, pci,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
+        atomic::Atomic,
         Mutex,
         SpinLockIrq, //
     },
@@ -147,7 +141,7 @@ pub(crate) struct Nic<'bound> {
     /// when the machine goes to sleep.
     pub(super) wake: Atomic<u32>,
     /// Which messages are printed.
-    messages: Atomic<u32>,
+    pub(super) messages: Atomic<u32>,
     /// The last field: the device is disabled after all else.
     pub(super) place: Place<'bound>,
 }
@@ -183,33 +177,6 @@ impl<'bound> Nic<'bound> {
     /// The device on the bus.
     pub(crate) fn pdev(&self) -> &'bound pci::Device<Bound> {
         self.place.device()
-    }
-
-    /// Which messages are printed (`NETIF_MSG_*`).
-    pub(crate) fn messages(&self) -> u32 {
-        // ORDERING: Relaxed. A message more or less orders nothing.
-        self.messages.load(Relaxed)
-    }
-
-    /// Sets which messages are printed.
-    pub(crate) fn set_messages(&self, messages: u32) {
-        // ORDERING: Relaxed, see `messages`.
-        self.messages.store(messages, Relaxed);
-    }
-
-    /// What the receiver is to accept.
-    fn filter(mode: &RxMode<'_>, features: Features) -> Filter {
-        let filter = Filter {
-            errors: features.contains(Features::RXALL),
-            ..Filter::station()
-        };
-        if mode.promiscuous() {
-            filter.promiscuous()
-        } else if mode.all_multicast() || mode.multicast().len() > rx_filter::MAX_GROUPS {
-            filter.all_multicast()
-        } else {
-            mode.multicast().fold(filter, Filter::group)
-        }
     }
 }
 
@@ -250,10 +217,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         let tally = self.room_for_tally()?;
         Ok(Parts {
             up: Up::new(
-                Filter {
-                    errors,
-                    ..Filter::station()
-                },
+                Filter::station().errors(errors),
                 self.hw.polls_link(),
                 tally,
             ),
@@ -423,7 +387,14 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn set_rx_mode(&self, cx: &mut Locked<'_, Self>, up: &Up, mode: &RxMode<'_>) -> Result {
-        up.set_filter(Self::filter(mode, cx.dev().features()));
+        let filter = Filter::station().errors(cx.dev().features().contains(Features::RXALL));
+        up.set_filter(if mode.promiscuous() {
+            filter.promiscuous()
+        } else if mode.all_multicast() {
+            filter.all_multicast()
+        } else {
+            filter.groups(mode.multicast())
+        });
         // The ring is emptied by a change, so the change is made by who owns the ring.
         cx.dev().kick_napi(&cx.process());
         Ok(())
@@ -492,14 +463,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn change_mtu(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>, mtu: u32) -> Result {
-        if !self.settings.has_room_for_programs(mtu) {
-            return Err(EINVAL);
-        }
-        if up.is_none() || self.settings.suits(mtu) {
-            return Ok(());
-        }
-        // The buffers are too short.
-        self.replace_rings(cx, mtu)
+        self.prepare_for_mtu(cx, up, mtu)
     }
 
     fn set_xdp(

@@ -12,7 +12,7 @@
 #![forbid(unsafe_code)]
 
 /// With more groups than this the table is nearly full, and all multicast is let through.
-pub(crate) const MAX_GROUPS: usize = 32;
+const MAX_GROUPS: usize = 32;
 
 /// What the chip is to accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,11 @@ impl Filter {
         }
     }
 
+    /// Accepts damaged frames and runts in addition, or not.
+    pub(crate) fn errors(self, errors: bool) -> Self {
+        Self { errors, ..self }
+    }
+
     /// Accepts all multicast in addition.
     pub(crate) fn all_multicast(self) -> Self {
         Self {
@@ -61,6 +66,15 @@ impl Filter {
             multicast: true,
             table: self.table | 1u64.wrapping_shl(hash(address)),
             ..self
+        }
+    }
+
+    /// Accepts these multicast groups in addition.
+    pub(crate) fn groups<'a>(self, addresses: impl ExactSizeIterator<Item = &'a [u8; 6]>) -> Self {
+        if addresses.len() > MAX_GROUPS {
+            self.all_multicast()
+        } else {
+            addresses.fold(self, Self::group)
         }
     }
 

@@ -20,7 +20,6 @@ use super::{
     nic::Nic,
     path,
     regs::Loopback,
-    rx_filter::Filter,
     tx_slots, //
 };
 use crate::{
@@ -345,6 +344,30 @@ impl Nic<'_> {
         cx.replace(rx, tx)
     }
 
+    /// Gets buffers that are long enough for another MTU. See [`Operations::change_mtu`].
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: too long for the programs that there are.
+    /// - `ENOMEM`, and what [`Locked::replace`] fails with.
+    ///
+    /// [`Operations::change_mtu`]: crate::net::driver::Operations::change_mtu
+    pub(crate) fn prepare_for_mtu(
+        &self,
+        cx: &mut Locked<'_, Self>,
+        up: Option<&Up>,
+        mtu: u32,
+    ) -> Result {
+        if !self.settings.has_room_for_programs(mtu) {
+            return Err(EINVAL);
+        }
+        if up.is_none() || self.settings.suits(mtu) {
+            return Ok(());
+        }
+        // The buffers are too short.
+        self.replace_rings(cx, mtu)
+    }
+
     /// Makes new rings for an interface that is up, for this MTU, and goes on with them. If there is no
     /// memory for them, nothing changes.
     pub(crate) fn replace_rings(&self, cx: &mut Locked<'_, Self>, mtu: u32) -> Result {
@@ -368,10 +391,7 @@ impl Nic<'_> {
             }
         }
         if let Some(up) = up {
-            up.set_filter(Filter {
-                errors: features.contains(Features::RXALL),
-                ..up.filter()
-            });
+            up.set_filter(up.filter().errors(features.contains(Features::RXALL)));
             cx.dev().kick_napi(&cx.process());
             if !self.settings.is_classic() {
                 self.hw.set_offloads(self.settings.offloads(features));

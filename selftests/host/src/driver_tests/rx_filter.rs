@@ -39,6 +39,29 @@ fn all_multicast_is_not_promiscuous() {
     assert!(filter.promiscuous().promiscuous && filter.promiscuous().multicast);
 }
 
+#[test]
+fn too_many_groups_are_all_multicast() {
+    let groups: Vec<[u8; 6]> = (0..33).map(|last| [1, 0, 0x5e, 0, 0, last]).collect();
+    let most = Filter::station().groups(groups[..32].iter());
+    let table = groups[..32]
+        .iter()
+        .fold(0, |table, group| table | (1 << hash(group)));
+    assert_eq!((most.multicast, most.table), (true, table));
+    assert_ne!(table, u64::MAX);
+    assert_eq!(
+        Filter::station().groups(groups.iter()),
+        Filter::station().all_multicast()
+    );
+    assert_eq!(Filter::station().groups([].iter()), Filter::station());
+}
+
+#[test]
+fn damaged_frames_are_beside_all_else() {
+    let filter = Filter::station().promiscuous().errors(true);
+    assert!(filter.errors && filter.promiscuous);
+    assert_eq!(filter.errors(false), Filter::station().promiscuous());
+}
+
 proptest! {
     #[test]
     fn hash_is_the_upper_bits_of_the_reversed_crc(address: [u8; 6]) {
