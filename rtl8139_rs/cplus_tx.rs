@@ -22,12 +22,14 @@ use super::{
     gate::Up,
     intr_mask,
     nic::Nic,
-    regs, settings,
+    regs,
+    settings,
     tx_ring::{
         self,
         Port,
         TxRing, //
     },
+    xdp::InFlight, //
 };
 use crate::{
     ext::dma::Mapping,
@@ -45,7 +47,6 @@ use crate::{
             DropReason,
             SkBuff, //
         },
-        xdp::Frame, //
     },
 };
 use kernel::{
@@ -92,13 +93,9 @@ pub(crate) struct Tx<'bound> {
     dev: &'bound Device<Bound>,
     pub(super) table: Table,
     pub(super) places: KVec<Place<'bound>>,
-    pub(super) frames: Frames<'bound>,
+    pub(super) frames: InFlight<'bound>,
     pub(super) ring: TxRing,
 }
-
-/// The frames of programs, each beside its descriptor, where there is no packet. The byte queue limit does not
-/// know of them.
-type Frames<'bound> = KVec<Option<Frame<'bound>>>;
 
 impl<'bound> Tx<'bound> {
     /// Allocates a ring.
@@ -106,16 +103,14 @@ impl<'bound> Tx<'bound> {
         let dev = nic.pdev().as_ref();
         let (_, len) = nic.settings.ring_lens();
         let mut places = KVec::with_capacity(len.into(), GFP_KERNEL)?;
-        let mut frames = KVec::with_capacity(len.into(), GFP_KERNEL)?;
         for _ in 0..len {
             places.push(Place::default(), GFP_KERNEL)?;
-            frames.push(None, GFP_KERNEL)?;
         }
         Ok(Self {
             dev,
             table: Table::new(dev, len)?,
             places,
-            frames,
+            frames: InFlight::new(len)?,
             ring: TxRing::new(len, MOST_PIECES),
         })
     }
@@ -153,11 +148,7 @@ impl<'bound> Tx<'bound> {
         for place in &mut self.places {
             place.piece = None;
         }
-        for frame in &mut self.frames {
-            if frame.take().is_some() {
-                nic.counters.tx_lost.increment();
-            }
-        }
+        nic.counters.tx_lost.add(self.frames.give_up());
         for place in &mut self.places {
             if let Some(packet) = place.packet.take() {
                 nic.counters.tx_lost.increment();
@@ -308,6 +299,9 @@ impl<'bound> Tx<'bound> {
 
     /// Collects what the chip is done with.
     pub(crate) fn reap(&mut self, nic: &Nic<'bound>, up: &Up, queue: &mut TxQueue<'_>) {
+        if self.frames.has_late_ones() && queue.may_drop_frames() {
+            self.frames.drop_late_ones();
+        }
         let mut port = ChipPort {
             nic,
             up,
@@ -325,31 +319,21 @@ impl<'bound> Tx<'bound> {
     }
 }
 
-/// Takes back the next descriptor that the chip is done with, but no frame of a program if it must not be
-/// dropped here; see [`Port::take_done`].
+/// Takes back the next descriptor that the chip is done with; see [`Port::take_done`].
 #[inline]
 fn take_done(
     nic: &Nic<'_>,
     table: &mut Table,
     places: &mut [Place<'_>],
-    frames: &mut [Option<Frame<'_>>],
+    frames: &mut InFlight<'_>,
     ring: &mut TxRing,
     may_drop_frames: impl FnOnce() -> bool,
 ) -> Option<u32> {
     let (mine, status) = table.take(ring.tail())?;
     let place = places.get_mut(usize::from(ring.tail()))?;
     let packet = place.packet.take();
-    if packet.is_none() {
-        let frame = frames.get_mut(usize::from(ring.tail()))?;
-        if frame.is_some() {
-            if !may_drop_frames() {
-                // It is taken back another time.
-                let _ = mine;
-                return None;
-            }
-            *frame = None;
-            nic.account_status(TxStatus::new(status));
-        }
+    if packet.is_none() && frames.land(ring.tail(), may_drop_frames)? {
+        nic.account_status(TxStatus::new(status));
     }
     place.mine = Some(mine);
     place.piece = None;
@@ -424,7 +408,7 @@ struct ChipPort<'a, 'q, 'bound> {
     nic: &'a Nic<'bound>,
     up: &'a Up,
     places: &'a mut [Place<'bound>],
-    frames: &'a mut [Option<Frame<'bound>>],
+    frames: &'a mut InFlight<'bound>,
     table: &'a mut Table,
     queue: &'a mut TxQueue<'q>,
 }
@@ -446,7 +430,7 @@ impl Port for ChipPort<'_, '_, '_> {
         take_done(self.nic, self.table, self.places, self.frames, ring, || {
             let may = queue.may_drop_frames();
             if !may {
-                // What comes after it has to wait, too, but not for long.
+                // The poll will.
                 up.note(intr_mask::TX_EVENTS);
                 queue.schedule_napi();
             }

@@ -54,7 +54,10 @@ use crate::net::{
         View, //
     },
 };
-use kernel::prelude::*;
+use kernel::{
+    alloc::kvec::PushError,
+    prelude::*, //
+};
 
 impl<'bound> Rx<'bound> {
     /// Lets the program look at the frame of `len` bytes in the next descriptor's buffer, and does what it
@@ -158,6 +161,74 @@ impl<'bound> Rx<'bound> {
     }
 }
 
+/// The frames of programs in the transmit ring, each beside its descriptor, where there is no packet. The byte
+/// queue limit does not know of them.
+pub(super) struct InFlight<'bound> {
+    frames: KVec<Option<Frame<'bound>>>,
+    /// Those that were sent, but could not be dropped yet. What comes after them in the ring does not wait: it may
+    /// be the last words of a kernel that panics.
+    late: KVec<Frame<'bound>>,
+}
+
+impl<'bound> InFlight<'bound> {
+    /// For a ring of `len` descriptors.
+    pub(super) fn new(len: u16) -> Result<Self> {
+        let mut frames = KVec::with_capacity(len.into(), GFP_KERNEL)?;
+        for _ in 0..len {
+            frames.push(None, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            frames,
+            late: KVec::with_capacity(len.into(), GFP_KERNEL)?,
+        })
+    }
+
+    /// The frame is at the descriptor `at`.
+    fn put(&mut self, at: usize, frame: Frame<'bound>) {
+        if let Some(place) = self.frames.get_mut(at) {
+            *place = Some(frame);
+        }
+    }
+
+    /// The chip is done with the descriptor `at`. Returns whether there was a frame; `None` if that must be asked
+    /// again later, since frames may not be dropped here and too many wait for it.
+    #[inline]
+    pub(super) fn land(&mut self, at: u16, may_drop: impl FnOnce() -> bool) -> Option<bool> {
+        let place = self.frames.get_mut(usize::from(at))?;
+        let Some(frame) = place.take() else {
+            return Some(false);
+        };
+        if may_drop() {
+            return Some(true);
+        }
+        if let Err(PushError(frame)) = self.late.push_within_capacity(frame) {
+            *place = Some(frame);
+            return None;
+        }
+        Some(true)
+    }
+
+    /// Whether some were sent that could not be dropped yet.
+    #[inline]
+    pub(super) fn has_late_ones(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// Drops them.
+    #[cold]
+    pub(super) fn drop_late_ones(&mut self) {
+        self.late.clear();
+    }
+
+    /// Drops all, for a chip that was halted. Returns how many were not sent.
+    pub(super) fn give_up(&mut self) -> u64 {
+        self.late.clear();
+        let unsent = self.frames.iter_mut().filter_map(Option::take);
+        // CAST: No more than descriptors.
+        unsent.count() as u64
+    }
+}
+
 impl<'bound> Tx<'bound> {
     /// Sends a frame of a program, of which the chip is told by [`Self::flush`]. Gives it back if it is too
     /// short, too long, or if there is no room.
@@ -173,13 +244,13 @@ impl<'bound> Tx<'bound> {
         }
         let address = frame.address();
         let at = usize::from(self.ring.at(0));
-        let (Some(place), Some(slot)) = (self.places.get_mut(at), self.frames.get_mut(at)) else {
+        let Some(place) = self.places.get_mut(at) else {
             return Err(frame);
         };
         let Some(mine) = place.mine.take() else {
             return Err(frame);
         };
-        *slot = Some(frame);
+        self.frames.put(at, frame);
         self.table.give(
             mine,
             Contents {

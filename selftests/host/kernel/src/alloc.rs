@@ -91,6 +91,28 @@ impl<T> KVec<T> {
         self.0.push(value);
         Ok(())
     }
+
+    /// Appends a value, if that needs no memory.
+    pub fn push_within_capacity(&mut self, value: T) -> Result<(), kvec::PushError<T>> {
+        if self.0.len() == self.0.capacity() {
+            return Err(kvec::PushError(value));
+        }
+        self.0.push(value);
+        Ok(())
+    }
+
+    /// Drops all values, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+pub mod kvec {
+    //! What can go wrong with a [`KVec`](super::KVec).
+
+    /// There is no room; the value comes back.
+    #[derive(Debug)]
+    pub struct PushError<T>(pub T);
 }
 
 impl<T> Deref for KVec<T> {
