@@ -233,6 +233,7 @@ impl pci::Driver for Rtl8139 {
             );
         }
         let irq = irq::Line::intx(pdev)?;
+        hw.rest();
         Ok(Registration::new(
             pdev.as_ref(),
             settings::config(mac, hw.chip.has_descriptors),

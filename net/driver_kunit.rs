@@ -281,6 +281,16 @@ mod tests {
         assert!(eventually(
             || private.groups.load(Relaxed) == before.wrapping_add(3)
         ));
+
+        // The core does not ask a device that is hidden, nor by itself when it is there again.
+        interface.0.detach();
+        let group = [0x01, 0, 0x5e, 0x39, 0x39, 3];
+        // SAFETY: The call reads six bytes.
+        to_result(unsafe { bindings::dev_mc_add(interface.raw(), group.as_ptr()) })?;
+        interface.0.attach()?;
+        assert!(eventually(
+            || private.groups.load(Relaxed) == before.wrapping_add(4)
+        ));
         Ok(())
     }
 

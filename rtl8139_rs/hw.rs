@@ -126,8 +126,7 @@ pub(crate) struct Offloads {
 impl<'bound> Hw<'bound> {
     /// Wakes a chip, finds out which it is and resets it.
     ///
-    /// Fails with `EIO` if nothing answers: what is read then may be all ones or zero, but never what was
-    /// written.
+    /// Fails with `EIO` if nothing answers.
     pub(crate) fn new(bar: Bar<'bound>, board: Board) -> Result<Self> {
         set_clock(&bar, true);
         let tcr = bar.read(regs::TCR).into_raw();
@@ -143,12 +142,6 @@ impl<'bound> Hw<'bound> {
         };
         hw.set_power();
         hw.reset()?;
-        // Any value that is neither; a start sets the table.
-        let kept = 0x5aa5_8139;
-        hw.bar.write(regs::MAR::at(0), regs::MAR::from(kept));
-        if hw.bar.read(regs::MAR::at(0)).into_raw() != kept {
-            return Err(EIO);
-        }
         if board == Board::Rtl8129 {
             hw.transceiver = transceiver::find(&hw.bar);
         }
@@ -215,9 +208,10 @@ impl<'bound> Hw<'bound> {
 
     /// Resets the chip, and waits until it is done. Process context.
     ///
-    /// Receiver and transmitter are off afterwards, and nothing is enabled to interrupt. Fails with
-    /// `EIO` if that takes longer than 10 ms, a hundred times what the datasheet allows, or if the
-    /// device is gone.
+    /// Receiver and transmitter are off afterwards, and nothing is enabled to interrupt; what the multicast
+    /// table is, [`Self::open_receiver`] has to say. Fails with `EIO` if that takes longer than 10 ms, a hundred
+    /// times what the datasheet allows, or if nothing answers: what is read then may be all ones or zero, as if
+    /// the reset had ended, but never what was written.
     pub(crate) fn reset(&self) -> Result {
         self.bar.write_reg(regs::CR::zeroed().with_reset(true));
         read_poll_timeout(
@@ -227,7 +221,14 @@ impl<'bound> Hw<'bound> {
             Delta::from_millis(10),
         )
         .map_err(|_| EIO)?;
-        Ok(())
+        // Any value that is neither.
+        let kept = 0x5aa5_8139;
+        self.bar.write(regs::MAR::at(0), regs::MAR::from(kept));
+        if self.bar.read(regs::MAR::at(0)).into_raw() == kept {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
     }
 
     /// The address that the chip answers to.
@@ -246,14 +247,18 @@ impl<'bound> Hw<'bound> {
         });
     }
 
-    /// Resets and starts the chip. Its interrupt stays masked, and its receiver accepts nothing before
-    /// [`Self::open_receiver`].
-    pub(crate) fn start(&self, memory: &Memory, mac: &[u8; 6], loopback: Loopback) -> Result {
+    /// Resets a chip that is to be started. Whatever it was told before, of memory, counts no more.
+    pub(crate) fn wake_up(&self, mac: &[u8; 6]) -> Result {
         set_clock(&self.bar, true);
         self.reset()?;
         self.set_power();
         self.set_mac(mac);
+        Ok(())
+    }
 
+    /// Starts a chip after [`Self::wake_up`]. Its interrupt stays masked, and its receiver accepts nothing before
+    /// [`Self::open_receiver`].
+    pub(crate) fn start(&self, memory: &Memory, loopback: Loopback) -> Result {
         match *memory {
             Memory::Classic { ring, slots } => self.set_classic(ring, slots),
             Memory::CPlus {

@@ -140,6 +140,8 @@ pub(crate) struct Nic<'bound> {
     /// What is to wake the machine, as [`Wake`]: kept while the interface is down, and told to the chip
     /// when the machine goes to sleep.
     pub(super) wake: Atomic<u32>,
+    /// The chip did not start, and that was said.
+    pub(super) has_failed: Atomic<bool>,
     /// Which messages are printed.
     pub(super) messages: Atomic<u32>,
     /// The last field: the device is disabled after all else.
@@ -169,6 +171,7 @@ impl<'bound> Nic<'bound> {
             settings,
             eeprom <- new_mutex!(None),
             wake: Atomic::new(Wake::none().bits()),
+            has_failed: Atomic::new(false),
             messages: Atomic::new(MESSAGES_DRIVER | MESSAGES_PROBE | MESSAGES_LINK),
             place,
         }? Error)
@@ -233,13 +236,20 @@ impl<'bound> driver::Operations for Nic<'bound> {
         let loopback = self.settings.loopback();
         // Nobody has looked after it while the interface was down.
         self.place.restore_registers();
-        self.place.give_memory();
         self.know_eeprom();
-        if let Err(error) = self.hw.start(&memory, &dev.mac(), loopback) {
-            netdev_err!(dev, "the chip does not start: {:?}\n", error);
+        let started = self.hw.wake_up(&dev.mac()).and_then(|()| {
+            // Only now it has forgotten what memory it had before.
+            self.place.give_memory();
+            self.hw.start(&memory, loopback)
+        });
+        if let Err(error) = started {
+            if self.is_first_failure() {
+                netdev_err!(dev, "the chip does not start: {:?}\n", error);
+            }
             self.halt();
             return Err(error);
         }
+        self.note_success(dev);
         self.begin_tally(dev, up);
         self.hw.open_receiver(filter);
         path::follow(rx, tx, filter);

@@ -21,13 +21,16 @@ use super::{
 use crate::{
     net::{
         driver::{
+            Device,
             Events,
             Locked, //
         },
         napi::Poll, //
     },
-    netdev_err, //
+    netdev_err,
+    netdev_info, //
 };
+use kernel::sync::atomic::Relaxed;
 
 /// The chip is to be reset, to recover.
 pub(crate) const RESET: Events = Events::bit::<0>();
@@ -83,16 +86,30 @@ impl Nic<'_> {
         }
     }
 
+    /// Whether a chip that has not started did so before. What is tried every few seconds is not said each time.
+    pub(crate) fn is_first_failure(&self) -> bool {
+        // ORDERING: Relaxed. The instance lock orders it.
+        let before = self.has_failed.load(Relaxed);
+        self.has_failed.store(true, Relaxed);
+        !before
+    }
+
+    /// The chip has started.
+    pub(crate) fn note_success(&self, dev: &Device<Self>) {
+        // ORDERING: Relaxed, see above.
+        if self.has_failed.load(Relaxed) {
+            self.has_failed.store(false, Relaxed);
+            netdev_info!(dev, "the chip has started\n");
+        }
+    }
+
     /// Resets the chip, with all frames in flight. It gets its place on the bus back on the way down.
     ///
     /// What fails is tried again in a while, unless the card is not there any more.
     pub(crate) fn recover(&self, cx: &mut Locked<'_, Self>) {
         self.counters.resets.increment();
-        if let Err(error) = cx.restart() {
-            netdev_err!(cx.dev(), "reset failed: {:?}\n", error);
-            if !self.answers() {
-                self.give_up(cx);
-            }
+        if cx.restart().is_err() && !self.answers() {
+            self.give_up(cx);
         }
     }
 

@@ -22,17 +22,14 @@ use super::{
     regs::Loopback,
     tx_slots, //
 };
-use crate::{
-    net::{
-        driver::{
-            Config,
-            Features,
-            Locked, //
-        },
-        ethtool::RingParameters,
-        offload::Outgoing,
+use crate::net::{
+    driver::{
+        Config,
+        Features,
+        Locked, //
     },
-    netdev_err, //
+    ethtool::RingParameters,
+    offload::Outgoing,
 };
 use kernel::{
     prelude::*,
@@ -385,15 +382,14 @@ impl Nic<'_> {
         // It is in a register that sending uses, so it is set while nothing is sent. Before the rest, since
         // it has the chip start with the features that are on yet.
         if self.settings.set_loopback(features) && up.is_some() {
-            if let Err(error) = cx.restart() {
-                // The layer tries again, with what is wanted.
-                netdev_err!(cx.dev(), "restart failed: {:?}\n", error);
-            }
+            // If it fails, the layer tries again, with what is wanted.
+            let _ = cx.restart();
         }
         if let Some(up) = up {
             up.set_filter(up.filter().errors(features.contains(Features::RXALL)));
             cx.dev().kick_napi(&cx.process());
-            if !self.settings.is_classic() {
+            // A card that is hidden may sleep, and is told when it is started again.
+            if !self.settings.is_classic() && cx.dev().is_present() {
                 self.hw.set_offloads(self.settings.offloads(features));
             }
         }

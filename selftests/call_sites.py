@@ -133,6 +133,7 @@ INFALLIBLE = {
         r"free_(irq|netdev)", r"dma_free_attrs", r"remove_proc_entry", r"timer_delete_sync",
         r"__netif_napi_del_locked", r"dev_[mu]c_del", r"__dev_remove_pack", r"dma_unmap_page_attrs",
         r"page_pool_(destroy|put_unrefed_netmem)", r"bpf_prog_put", r"xdp_rxq_info_unreg", r"xdp_return_frame"),
+    "sets the flags of a device as they are": (r"netif_get_flags", r"dev_change_flags"),
     "gives memory to the device, or takes it back": (r"__dma_sync_single_for_(cpu|device)",),
     "gives a packet, a socket or a route back": (
         r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",

@@ -228,14 +228,15 @@ impl<'a, T: Operations> Locked<'a, T> {
 
     /// Undoes [`Locked::detach`], see [`Registration::attach`](super::Registration::attach).
     pub(super) fn attach(&self) -> Result {
+        self.detach();
         // SAFETY: By the type invariant the instance lock is held.
         let running = unsafe { self.dev.running() };
         let result = running.map_or(Ok(()), |running| {
-            // SAFETY: By the type invariant the instance lock is held, and `running` is the device's; starting
-            // it again is right in any state.
-            unsafe { running.restart(self.dev) }
+            // SAFETY: By the type invariant the instance lock is held; `running` is the device's, and has been
+            // halted just now.
+            unsafe { running.go_up(self.dev) }
         });
-        // The stack sends at once.
+        // This wakes the queue, once: it may be stopped again at once.
         //
         // SAFETY: The device is valid.
         unsafe { bindings::netif_device_attach(self.dev.as_raw()) };

@@ -17,7 +17,8 @@ use crate::{
     ext::bound,
     net::{
         ethtool,
-        napi, //
+        napi,
+        queue, //
     },
 };
 use core::{
@@ -119,7 +120,25 @@ impl<'bound, T: Operations + 'bound> Registration<'bound, T> {
     /// Fails with what [`Operations::start`] has returned. The interface is then as after a
     /// [`Locked::restart`] that has failed: it is halted, and the layer has a restart tried again.
     pub(crate) fn attach(&self) -> Result {
-        self.locked(|cx| cx.attach())
+        let result = self.locked(|cx| cx.attach());
+        self.renew_rx_mode();
+        result
+    }
+
+    /// Has the core ask for [`Operations::set_rx_mode`] again: it does not ask a device that is hidden for what
+    /// has changed meanwhile.
+    fn renew_rx_mode(&self) {
+        let dev = self.device().as_raw();
+        // SAFETY: The task is in process context and holds neither lock, see `with_lock`.
+        unsafe { bindings::rtnl_lock() };
+        // The flags stay as they are; that the filter is set in the course of it does not depend on it.
+        //
+        // SAFETY: The device is valid.
+        let flags = unsafe { bindings::netif_get_flags(dev) };
+        // SAFETY: RTNL is held, and the instance lock is not.
+        let _ = unsafe { bindings::dev_change_flags(dev, flags, core::ptr::null_mut()) };
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::rtnl_unlock() };
     }
 
     /// Calls `f` with RTNL and the instance lock held.
@@ -195,6 +214,10 @@ where
     unsafe { bindings::timer_setup((*area).retry.get(), Some(running::retry::<T>)) };
     // SAFETY: The device was set up for `T` above, including its private data.
     unsafe { napi::add(Device::<T>::from_raw(dev.as_ptr())) };
+    // As whenever the interface does not work: not everybody who sends waits until it is up.
+    //
+    // SAFETY: The device has a queue, and nobody knows it yet.
+    unsafe { bindings::netif_tx_stop_queue(queue::raw(Device::<T>::from_raw(dev.as_ptr()))) };
     // SAFETY: The device is set up.
     let result = to_result(unsafe { bindings::register_netdev(dev.as_ptr()) });
     if let Err(error) = result {

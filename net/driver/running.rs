@@ -282,7 +282,7 @@ impl<T: Operations> Running<T> {
     ///
     /// The instance lock of `dev` must be held, `self` must be what `dev` is running, and the
     /// interface must be halted, with `halt` called since the last failure.
-    unsafe fn go_up(&self, dev: &Device<T>) -> Result {
+    pub(super) unsafe fn go_up(&self, dev: &Device<T>) -> Result {
         let txq = queue::raw(dev);
         // SAFETY: By the type invariant the caller's lock makes it the only one.
         let parked = unsafe { &mut *self.parked.get() };

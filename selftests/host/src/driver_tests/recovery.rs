@@ -163,6 +163,49 @@ fn a_card_that_does_not_confirm_its_halt_is_kept_from_memory() {
     }
 }
 
+/// It sees nothing that is written, and goes on. What is read of it may look like a halt.
+#[test]
+fn a_card_behind_a_bridge_that_is_shut_is_kept_from_memory() {
+    for (kind, model) in CHIPS {
+        let hardware = Hardware::of(kind, model);
+        let mut machine = proven(&hardware);
+        hardware.config.shut_off(true);
+        machine.bounded(|dev| dev.close());
+        assert!(!hardware.config.is_master());
+        assert!(machine.bounded(|dev| dev.open()).is_err());
+        assert!(!hardware.config.is_master());
+
+        // It has missed that it was halted, and is reset before it may use memory again.
+        hardware.config.shut_off(false);
+        assert_eq!(machine.peer_sends(100), Fate::Missed);
+        machine.bounded(|dev| dev.open()).unwrap();
+        assert!(machine.works());
+        machine.check_manners();
+    }
+}
+
+/// The user is told once that it does not start, and once that it does.
+#[test]
+fn what_is_tried_again_is_not_said_each_time() {
+    for model in MODELS {
+        let hardware = Hardware::of(Kind::Qemu, model);
+        let mut machine = proven(&hardware);
+        hardware.config.shut_off(true);
+        looks_after(&mut machine);
+        let said = machine.dev.messages().len();
+        for _ in 0..5 {
+            looks_after(&mut machine);
+        }
+        assert!(!machine.dev.is_detached());
+        assert_eq!(machine.dev.messages().len(), said);
+        hardware.config.shut_off(false);
+        looks_after(&mut machine);
+        assert_eq!(machine.dev.messages().len(), said + 1);
+        assert!(machine.works());
+        assert_eq!(machine.dev.messages().len(), said + 1);
+    }
+}
+
 /// Nobody looks after a card whose interface is down.
 #[test]
 fn a_place_on_the_bus_that_was_lost_meanwhile_is_given_back_on_the_way_up() {

@@ -31,6 +31,8 @@ struct Space {
     command: u16,
     bases: [u32; 2],
     status: u16,
+    /// A bridge above does not pass on what is for the card, which its configuration space does not show.
+    shut_off: bool,
     accesses: usize,
 }
 
@@ -54,6 +56,7 @@ impl Config {
             command: way,
             bases: BASES,
             status: 0x0290,
+            shut_off: false,
             accesses: 0,
         })))
     }
@@ -71,7 +74,12 @@ impl Config {
     pub(crate) fn answers(&self) -> bool {
         let space = self.space();
         let base = if space.way == PORTS { 0 } else { 1 };
-        space.command & space.way != 0 && space.bases[base] == BASES[base]
+        space.command & space.way != 0 && space.bases[base] == BASES[base] && !space.shut_off
+    }
+
+    /// A bridge above ceases to pass on what is for the card, or does so again.
+    pub(crate) fn shut_off(&self, shut_off: bool) {
+        self.space().shut_off = shut_off;
     }
 
     /// The card is moved to other addresses.

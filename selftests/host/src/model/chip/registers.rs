@@ -32,6 +32,10 @@ impl Chip {
 
     fn write_cr(&mut self, value: u8) {
         if value & bit::CR_RESET != 0 {
+            if self.cr & bit::CR_RECEIVE != 0 && self.place.is_master() {
+                // By an old start, whose memory may be gone.
+                self.violation("the chip could write to memory before it was reset".to_string());
+            }
             return self.reset();
         }
         let begins = |bit: u8| {

@@ -158,6 +158,10 @@ impl<T: Operations> Device<T> {
         self.schedule_napi()
     }
 
+    pub(crate) fn is_present(&self) -> bool {
+        !self.is_detached()
+    }
+
     pub(crate) fn schedule_napi(&self) -> bool {
         self.napi.lock().claim()
     }
