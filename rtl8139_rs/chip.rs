@@ -25,8 +25,8 @@ pub(crate) struct Chip {
     pub(crate) has_descriptors: bool,
 }
 
-/// Bits 30 to 26, 23 and 22 of TxConfig.
-const VERSION_MASK: u32 = 0x7cc0_0000;
+/// Bits 30 to 26, 23 and 22 of TxConfig, by which chips are told from one another.
+pub(crate) const VERSION_MASK: u32 = 0x7cc0_0000;
 
 /// The seven bits, as the datasheets list them.
 const fn version(upper: u32, lower: u32) -> u32 {

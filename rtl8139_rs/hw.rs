@@ -89,6 +89,8 @@ pub(crate) struct Hw<'bound> {
     pub(crate) bar: Bar<'bound>,
     /// What is known of it.
     pub(crate) chip: &'static Chip,
+    /// By what it was known, bits of TCR.
+    version: u32,
     board: Board,
     transceiver: Transceiver,
     eeprom: Option<eeprom::Width>,
@@ -136,6 +138,7 @@ impl<'bound> Hw<'bound> {
         let mut hw = Self {
             bar,
             chip: chip::identify(tcr),
+            version: tcr & chip::VERSION_MASK,
             board,
             transceiver: Transceiver::Internal,
             eeprom: None,
@@ -330,6 +333,11 @@ impl<'bound> Hw<'bound> {
                 .with_receive(true)
                 .with_transmit(true),
         );
+    }
+
+    /// Whether what answers is the chip: where nothing is, QEMU answers with zero, a bus with ones. Any context.
+    pub(crate) fn is_there(&self) -> bool {
+        self.bar.read(regs::TCR).into_raw() & chip::VERSION_MASK == self.version
     }
 
     /// How the chip is that was started.

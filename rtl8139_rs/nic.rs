@@ -289,8 +289,12 @@ impl<'bound> driver::Operations for Nic<'bound> {
             source => {
                 // A card that has lost its memory space may hold the line, and nothing that is written to
                 // it would end that: this cannot wait for the poll.
-                if !self.place.restore() && source == Source::Doubtful {
-                    return irq::Return::None;
+                if !self.place.restore() {
+                    if source == Source::Doubtful && self.hw.is_there() {
+                        return irq::Return::None;
+                    }
+                    // It has its place, and yet it hears nothing.
+                    self.place.silence(true);
                 }
                 up.note_gone(&self.hw);
             }

@@ -29,6 +29,8 @@ use kernel::{
 register! {
     /// The command register in configuration space.
     pub(crate) PCI_COMMAND(u16) @ 0x04 {
+        /// The device may not drive its interrupt line.
+        10:10 silent => bool;
         /// The device may read and write memory.
         2:2 master => bool;
         /// The device answers in its memory regions.
@@ -169,9 +171,20 @@ impl<'bound> Place<'bound> {
         unheard || idle
     }
 
-    /// Lets the card read and write memory. Process context.
+    /// Lets the card read and write memory, and interrupt. Process context.
     pub(crate) fn give_memory(&self) {
         self.enabled.set_master();
+        self.silence(false);
+    }
+
+    /// Takes the interrupt line from a card that does not hear anything else, or gives it back. Any context. (Cards
+    /// older than PCI 2.3 do not hear that either.)
+    pub(crate) fn silence(&self, silent: bool) {
+        let config = self.device().config_space();
+        let command = config.read(PCI_COMMAND);
+        if command.silent() != silent && !command.is_gone() {
+            config.write_reg(command.with_silent(silent));
+        }
     }
 
     /// Keeps the card from memory, whatever it does. Process context.

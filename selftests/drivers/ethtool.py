@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 """What ethtool(8) and mii-tool(8) can ask of the card and set on it."""
 
 import contextlib

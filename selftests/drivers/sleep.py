@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
+# modes: cplus classic
 # sleeps: yes
 # nics: rtl8139,e1000,rtl8139
 # timeout: 300 2400

@@ -263,7 +263,7 @@ impl Chip {
             return false;
         }
         self.isr |= self.lies.stuck;
-        self.isr & self.imr != 0
+        self.isr & self.imr != 0 && !self.place.is_silent()
     }
 
     /// Latches events, now or a little later.

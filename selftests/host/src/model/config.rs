@@ -16,6 +16,8 @@ pub(crate) const PORTS: u16 = 1 << 0;
 pub(crate) const MEMORY: u16 = 1 << 1;
 /// That which lets it read and write memory.
 pub(crate) const MASTER: u16 = 1 << 2;
+/// That which keeps it from its interrupt line.
+const SILENT: u16 = 1 << 10;
 
 /// The card was the master of a transfer that nobody answered; a bit of the status.
 const MASTER_ABORT: u16 = 1 << 13;
@@ -95,6 +97,11 @@ impl Config {
     /// Whether the card may read and write memory.
     pub(crate) fn is_master(&self) -> bool {
         self.space().command & MASTER != 0
+    }
+
+    /// Whether the card may not interrupt.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.space().command & SILENT != 0
     }
 
     /// How often the driver asked or wrote.
