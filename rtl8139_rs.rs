@@ -6,7 +6,7 @@
 //! into which they copy frames: the *classic* mode. So has the RTL8129 before them, with a transceiver
 //! outside. The RTL8139C+ has descriptor rings in addition: the *C+* mode.
 //!
-//! A frame moves through these files, on its way in and out:
+//! The way of a frame is [`gate`], [`nic`], [`path`] and the files of its mode, in and out. All files:
 //!
 //! | file | what |
 //! |---|---|

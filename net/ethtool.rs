@@ -57,7 +57,8 @@ use crate::{
     bindings,
     net::driver::{
         self,
-        Locked, //
+        Locked,
+        Why, //
     },
 };
 use core::marker::PhantomData;
@@ -209,6 +210,7 @@ pub(crate) trait Operations<T: driver::Operations> {
         _up: Option<&T::Up>,
         _rx: u32,
         _tx: u32,
+        _why: &mut Why,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }

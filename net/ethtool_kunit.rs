@@ -13,7 +13,10 @@ use crate::{
         Probe, //
     },
     net::{
-        driver::Locked,
+        driver::{
+            Locked,
+            Why, //
+        },
         ethtool::{
             self,
             Duplex,
@@ -186,6 +189,7 @@ impl ethtool::Operations<Probe> for Probe {
         _up: Option<&Dropped>,
         rx: u32,
         tx: u32,
+        _why: &mut Why,
     ) -> Result {
         note(this, rx, tx)
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NAPI: receiving in softirq, with interrupts off while there is work.
+//! NAPI: receiving in softirq, without an interrupt for each frame.
 //!
 //! A device raises an interrupt; its handler schedules the poll; the poll receives up to a budget of
-//! frames, and is called again until it has found less. Only then may the device interrupt again.
+//! frames, and is called again until it has found less. Meanwhile the device need not interrupt: whether the
+//! driver keeps it from that at once, or when it does it a second time, is the driver's choice.
 //!
 //! Three things go wrong in drivers, and are not expressible here. A poll cannot exceed its budget:
 //! to receive a frame it needs a [`Slot`], of which there are as many as the budget. It cannot return a

@@ -7,8 +7,8 @@
 //! place. If there is no memory for either, that frame is lost and the buffer stays, so that the ring is
 //! never short of buffers. A program, if there is one, looks at the frame before that: [`super::xdp`].
 //!
-//! All of it runs in the NAPI poll, which owns the ring, or while nothing else of the interface runs. There
-//! is no register access: what the chip is done with is seen in memory.
+//! All of it runs in the NAPI poll, which owns the ring, or while nothing else of the interface runs. What the
+//! chip is done with is seen in memory: for a frame that is well no register is accessed.
 
 #![forbid(unsafe_code)]
 

@@ -18,7 +18,8 @@
 //!
 //! [`Table`] is such a ring in memory. A place in it that the driver owns is a value, [`Mine`]: the driver
 //! gets one by [`Table::take`], which finds OWN cleared, and loses it by [`Table::give`], which sets OWN.
-//! So nothing can be written to a descriptor that is the chip's, nor can one be given twice. The order
+//! So nothing is written to a descriptor that the chip has. (Who takes the same one twice before giving it has
+//! two values, of one that is the driver's all the same; the rings keep one beside each descriptor.) The order
 //! that memory needs between OWN and the rest is in these two.
 //!
 //! Sources: RTL8139C+ datasheet, sections "Transmit Descriptor" and "Receive Descriptor".

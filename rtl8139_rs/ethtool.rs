@@ -14,7 +14,10 @@ use super::{
     tally, //
 };
 use crate::net::{
-    driver::Locked,
+    driver::{
+        Locked,
+        Why, //
+    },
     ethtool::{
         Duplex,
         LinkModes,
@@ -157,8 +160,13 @@ impl Operations<Self> for Nic<'_> {
         up: Option<&Up>,
         rx: u32,
         tx: u32,
+        why: &mut Why,
     ) -> Result {
-        this.choose_rings(cx, up, rx, tx)
+        this.choose_rings(cx, up, rx, tx).inspect_err(|error| {
+            if *error == EINVAL {
+                why.say(c"there must be 16 descriptors or more to receive, 20 to send");
+            }
+        })
     }
 
     fn rx_copybreak(this: &Self) -> u32 {

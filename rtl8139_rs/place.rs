@@ -6,8 +6,8 @@
 //! answers elsewhere does not hear that it is to stop, and one that is no bus master moves no frame, so the
 //! driver looks at it wherever it depends on it.
 //!
-//! The card is a bus master from the first time that its interface goes up, until it is halted and does not
-//! confirm that: it would go on to use memory that is freed.
+//! The card becomes a bus master when its interface goes up for the first time. It ceases to be one when it is
+//! halted and does not confirm that: else it would go on to use memory that is freed.
 
 #![forbid(unsafe_code)]
 
@@ -142,7 +142,8 @@ impl<'bound> Place<'bound> {
         }
     }
 
-    /// Has the card answer again where it is asked, if it does not. Returns whether it did not. Any context.
+    /// Has a card that does not answer where it is asked do so again. Returns whether there was anything to do.
+    /// Any context.
     ///
     /// The handler and a control operation may do so at the same time: both write the same.
     pub(crate) fn restore_registers(&self) -> bool {
@@ -171,7 +172,7 @@ impl<'bound> Place<'bound> {
         unheard || idle
     }
 
-    /// Lets the card read and write memory, and interrupt. Process context.
+    /// Makes the card a bus master, which may read and write memory, and lets it interrupt. Process context.
     pub(crate) fn give_memory(&self) {
         self.enabled.set_master();
         self.silence(false);
@@ -187,7 +188,7 @@ impl<'bound> Place<'bound> {
         }
     }
 
-    /// Keeps the card from memory, whatever it does. Process context.
+    /// Ends that it is a bus master: whatever it does, it does not get at memory. Process context.
     pub(crate) fn take_memory(&self) {
         self.enabled.clear_master();
     }

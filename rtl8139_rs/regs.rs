@@ -143,9 +143,9 @@ register! {
         25:24 gap;
         /// What is sent is received instead: 3; 0 otherwise.
         18:17 loopback => Loopback;
-        /// Most bytes in one transfer on the bus: 16 to the power of two of this.
+        /// Most bytes in one transfer on the bus: 16, doubled as often as this says.
         10:8 burst;
-        /// The chip tries 16 times more often than 16 for each of these.
+        /// How often the chip tries to send a frame that collides: 16 times, and 16 more for each of these.
         7:4 retries;
         /// Goes on after an abort; write only.
         0:0 clear_abort => bool;
@@ -155,7 +155,7 @@ register! {
     pub(crate) RCR(u32) @ 0x44 {
         /// Begins to transfer a frame with so much in the FIFO; 7 is all of it.
         15:13 threshold;
-        /// Length of the ring: 8 KiB to the power of two of this.
+        /// Length of the ring: 8 KiB, doubled as often as this says.
         12:11 ring_len;
         /// Most bytes in one transfer on the bus; 7 is no limit.
         10:8 burst;

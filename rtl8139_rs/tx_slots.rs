@@ -2,7 +2,7 @@
 
 //! The four transmit slots.
 //!
-//! The classic transmitter has four slots. Each has an address register (TSAD0 to TSAD3) and a
+//! The classic transmitter has four slots. Each has an address register (TSA0 to TSA3) and a
 //! status register (TSD0 to TSD3); writing the length of a frame to the status register sends it.
 //! The chip works through the slots in turn. One register of 16 bits, TSAD, tells the state of all
 //! four at once, so that one read serves four frames.

@@ -257,7 +257,7 @@ impl Why {
     ///
     /// `extack` must be null, or valid as long as the value is used.
     #[inline]
-    pub(super) unsafe fn from_raw(extack: *mut bindings::netlink_ext_ack) -> Self {
+    pub(in crate::net) unsafe fn from_raw(extack: *mut bindings::netlink_ext_ack) -> Self {
         Self(extack)
     }
 

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     bindings,
-    net::driver, //
+    net::driver::{
+        self,
+        Why, //
+    }, //
 };
 use kernel::{
     bindings::net_device,
@@ -145,9 +148,11 @@ impl<T: driver::Operations> Table<T> {
         dev: *mut net_device,
         parameters: *mut bindings::ethtool_ringparam,
         _more: *mut bindings::kernel_ethtool_ringparam,
-        _extack: *mut bindings::netlink_ext_ack,
+        extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
         from_result(|| {
+            // SAFETY: The core passes null, or what the user's answer is made from afterwards.
+            let mut why = unsafe { Why::from_raw(extack) };
             // SAFETY: The core passes a structure that does not change meanwhile.
             let parameters = unsafe { &*parameters };
             if parameters.rx_mini_pending != 0 || parameters.rx_jumbo_pending != 0 {
@@ -157,7 +162,7 @@ impl<T: driver::Operations> Table<T> {
             // SAFETY: This is an ethtool callback.
             unsafe {
                 Self::with(dev, |this, cx, up| {
-                    T::Ethtool::set_ring_parameters(this, cx, up, rx, tx)
+                    T::Ethtool::set_ring_parameters(this, cx, up, rx, tx, &mut why)
                 })
             }?;
             Ok(0)

@@ -4,7 +4,8 @@
 
 use super::driver::{
     self,
-    Locked, //
+    Locked,
+    Why, //
 };
 use kernel::prelude::*;
 
@@ -161,6 +162,7 @@ pub(crate) trait Operations<T: driver::Operations> {
         up: Option<&T::Up>,
         rx: u32,
         tx: u32,
+        why: &mut Why,
     ) -> Result;
     fn rx_copybreak(this: &T) -> u32;
     fn set_rx_copybreak(this: &T, cx: &mut Locked<'_, T>, up: Option<&T::Up>, bytes: u32)
