@@ -43,7 +43,8 @@ UNREACHED = [
      "only for a frame whose tags are not in its first piece, and no program makes one"),
 ]
 POINTERS = [
-    Pointer(r".*tx_ring::collect::<.*>|.*TxQueue>::may_drop_frames|rnet_helper_irqs_disabled", 1, "pv_ops.irq.save_fl", "",
+    Pointer(r".*tx_ring::collect::<.*>|.*cplus_tx::Tx>::reap|.*TxQueue>::may_drop_frames|rnet_helper_irqs_disabled", 1,
+            "pv_ops.irq.save_fl", "",
             "reads a flag of the CPU; not a call any more when the kernel runs"),
 ]
 

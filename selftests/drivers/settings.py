@@ -11,8 +11,10 @@ RPACKET_FULL a hundred times."""
 import contextlib
 import json
 import subprocess
+import zlib
 
 import cases
+from frames import Tap, frame
 from nic import CLASSIC_RINGS, PEER4, run
 from removable import TIMES, pings, under_traffic
 
@@ -103,6 +105,34 @@ def rings_have_limits(wire):
         mode(wire, False)
 
 
+def features_show_in_what_is_received(wire):
+    """Loopback: what is sent comes back, and what the peer sends does not come. With rx-fcs the check sequence is
+    there, the right one."""
+    name = wire.dut.name
+    for classic in (True, False):
+        mode(wire, classic)
+        data = frame(wire.dut.mac, wire.peer.mac, 300, 5)
+        with Tap(wire.peer, 0) as source, Tap(wire.dut) as heard, Tap(wire.dut, 0) as out:
+            wire.dut.ethtool("-K", name, "loopback", "on")
+            try:
+                out.send(data)
+                got = heard.receive()
+                assert got and got[0] == data, "what was sent did not come back"
+                source.send(data)
+                assert not heard.receive(0.3), "the peer was heard"
+            finally:
+                wire.dut.ethtool("-K", name, "loopback", "off")
+            wire.wait_link()
+            wire.dut.ethtool("-K", name, "rx-fcs", "on")
+            try:
+                source.send(data)
+                got = heard.receive()
+                assert got and got[0] == data + zlib.crc32(data).to_bytes(4, "little"), "the check sequence is another"
+            finally:
+                wire.dut.ethtool("-K", name, "rx-fcs", "off")
+    pings(wire)
+
+
 def frames_are_copied_up_to_a_length(wire):
     """`--set-tunable rx-copybreak`: from none to all, and what arrives is the same."""
     name = wire.dut.name
@@ -172,6 +202,6 @@ def the_mode_changes_under_traffic(wire):
 
 if __name__ == "__main__":
     cases.main(the_mode_changes_with_its_features, the_mode_does_not_change_while_the_interface_is_up,
-               what_one_wishes_outlives_the_other_mode, rings_have_limits, frames_are_copied_up_to_a_length,
-               rings_change_under_traffic, the_mtu_changes_under_traffic, features_change_under_traffic,
-               the_mode_changes_under_traffic)
+               what_one_wishes_outlives_the_other_mode, features_show_in_what_is_received, rings_have_limits,
+               frames_are_copied_up_to_a_length, rings_change_under_traffic, the_mtu_changes_under_traffic,
+               features_change_under_traffic, the_mode_changes_under_traffic)
