@@ -18,6 +18,7 @@ mod mdio;
 mod mii;
 mod missed;
 mod oracle;
+mod place;
 mod recovery;
 mod rx_filter;
 mod rx_ring;
