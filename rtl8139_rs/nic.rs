@@ -215,6 +215,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
         &self,
         cx: &mut Locked<'_, Self>,
     ) -> Result<Parts<impl PinInit<Up, Error>, Rx<'bound>, Tx<'bound>>> {
+        self.forget_failure();
         let errors = cx.dev().features().contains(Features::RXALL);
         let (rx, tx) = path::open(self, cx, cx.dev().mtu())?;
         let tally = self.room_for_tally()?;

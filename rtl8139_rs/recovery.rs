@@ -94,6 +94,12 @@ impl Nic<'_> {
         !before
     }
 
+    /// The user asks anew, and is answered.
+    pub(crate) fn forget_failure(&self) {
+        // ORDERING: Relaxed, see above.
+        self.has_failed.store(false, Relaxed);
+    }
+
     /// The chip has started.
     pub(crate) fn note_success(&self, dev: &Device<Self>) {
         // ORDERING: Relaxed, see above.

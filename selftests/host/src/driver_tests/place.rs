@@ -116,8 +116,13 @@ fn a_card_behind_a_bridge_that_is_shut_is_kept_from_memory() {
         hardware.config.shut_off(true);
         machine.bounded(|dev| dev.close());
         assert!(!hardware.config.is_master());
-        assert!(machine.bounded(|dev| dev.open()).is_err());
-        assert!(!hardware.config.is_master());
+        // Each time that the user asks, the log says it.
+        for _ in 0..2 {
+            let said = machine.dev.messages().len();
+            assert!(machine.bounded(|dev| dev.open()).is_err());
+            assert_eq!(machine.dev.messages().len(), said + 1);
+            assert!(!hardware.config.is_master());
+        }
 
         // It has missed that it was halted, and is reset before it may use memory again.
         hardware.config.shut_off(false);
