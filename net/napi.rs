@@ -363,7 +363,7 @@ pub(super) unsafe fn lock_tx<T: Operations, R>(
 ///
 /// The lock of the transmit queue must be held, with bottom halves or interrupts disabled.
 #[inline]
-unsafe fn with_tx<T: Operations, R>(
+pub(super) unsafe fn with_tx<T: Operations, R>(
     dev: &Device<T>,
     f: impl FnOnce(&T::Up, &mut T::Tx, &mut TxQueue<'_>) -> R,
 ) -> Option<R> {

@@ -89,6 +89,11 @@ impl Tx {
         }
     }
 
+    /// Frames that were counted as sent, and that the chip may still give up or lose.
+    pub(crate) fn pending(&self) -> u64 {
+        self.slots.in_flight().into()
+    }
+
     /// Sends a frame.
     pub(crate) fn send(
         &mut self,

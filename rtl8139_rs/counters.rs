@@ -7,14 +7,22 @@
 #![forbid(unsafe_code)]
 
 use super::{
+    gate::Up,
     missed::Missed,
     nic::Nic,
+    path::{
+        self,
+        Tx, //
+    },
     regs, //
 };
-use crate::net::stats::{
-    Counter,
-    QueueStats,
-    Stats64, //
+use crate::net::{
+    driver::Locked,
+    stats::{
+        Counter,
+        QueueStats,
+        Stats64, //
+    },
 };
 use kernel::{
     io::Io,
@@ -166,6 +174,31 @@ impl Nic<'_> {
         let mut missed = self.missed.lock();
         missed.count.update(self.hw.bar.read(regs::MPC).into_raw());
         missed.running = false;
+    }
+
+    /// How many frames were sent well. What the chip has given up does not count, nor what it has not ended yet
+    /// and could still lose: so nothing has to be taken back.
+    pub(super) fn sent_well(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>) -> u64 {
+        let without = |pending: u64| {
+            let (sent, _) = self.sent.get();
+            let failed = self
+                .counters
+                .tx_aborted
+                .get()
+                .wrapping_add(self.counters.tx_lost.get());
+            sent.saturating_sub(failed.wrapping_add(pending))
+        };
+        // All of it changes under this lock. On a quiet wire nobody else looks for what was sent.
+        let working = up.and_then(|up| {
+            cx.lock_tx(|tx, queue| {
+                path::reap(self, up, tx, queue);
+                without(match tx {
+                    Tx::Classic(tx) => tx.pending(),
+                    Tx::CPlus(tx) => tx.pending(),
+                })
+            })
+        });
+        working.unwrap_or_else(|| without(0))
     }
 
     /// What `ip -s link` shows.

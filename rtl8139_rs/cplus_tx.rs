@@ -88,6 +88,14 @@ struct Packet {
     len: u32,
 }
 
+impl Packet {
+    /// How many frames it is on the wire.
+    fn frames(&self) -> u64 {
+        let segments = self.skb.segments();
+        segments.map_or(1, |segments| segments.number.into())
+    }
+}
+
 /// The transmit ring.
 pub(crate) struct Tx<'bound> {
     dev: &'bound Device<Bound>,
@@ -151,10 +159,18 @@ impl<'bound> Tx<'bound> {
         nic.counters.tx_lost.add(self.frames.give_up());
         for place in &mut self.places {
             if let Some(packet) = place.packet.take() {
-                nic.counters.tx_lost.increment();
+                nic.counters.tx_lost.add(packet.frames());
                 packet.skb.drop_reason(DropReason::DevReady);
             }
         }
+    }
+
+    /// Frames that were counted as sent, and that the chip may still give up or lose.
+    pub(crate) fn pending(&self) -> u64 {
+        let packets = self.places.iter().filter_map(|place| place.packet.as_ref());
+        packets.fold(self.frames.number(), |sum, packet| {
+            sum.wrapping_add(packet.frames())
+        })
     }
 
     /// Sends a frame.

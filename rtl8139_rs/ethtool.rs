@@ -79,19 +79,17 @@ impl Operations<Self> for Nic<'_> {
     /// not read in time (`tx_underruns`) it sends again.
     ///
     /// With `rx-all` the damaged frames are among those received, with `rx-fcs` each of them has four
-    /// octets too many.
+    /// octets too many. The octets of frames that were not sent well are among those sent: nothing keeps how
+    /// many these were.
     fn mac_stats(this: &Self, cx: &mut Locked<'_, Self>, up: Option<&Up>) -> MacStats {
         let counters = &this.counters;
         let tally = (!this.settings.is_classic()).then(|| this.tally(cx, up));
+        let sent_well = this.sent_well(cx, up);
         let (sent, sent_bytes) = this.sent.get();
         let (received, received_bytes) = this.received.get();
-        let given_up = counters
-            .tx_aborted
-            .get()
-            .wrapping_add(counters.tx_lost.get());
         let octets = |bytes: u64, frames: u64| bytes.wrapping_add(frames.wrapping_mul(FCS_LEN));
         MacStats {
-            frames_transmitted_ok: Some(sent.saturating_sub(given_up)),
+            frames_transmitted_ok: Some(sent_well),
             octets_transmitted_ok: Some(octets(sent_bytes, sent)),
             frames_received_ok: Some(received),
             octets_received_ok: Some(octets(received_bytes, received)),

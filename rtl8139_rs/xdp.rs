@@ -220,6 +220,12 @@ impl<'bound> InFlight<'bound> {
         self.late.clear();
     }
 
+    /// How many there are that the chip is not done with.
+    pub(super) fn number(&self) -> u64 {
+        // CAST: No more than descriptors.
+        self.frames.iter().flatten().count() as u64
+    }
+
     /// Drops all, for a chip that was halted. Returns how many were not sent.
     pub(super) fn give_up(&mut self) -> u64 {
         self.late.clear();

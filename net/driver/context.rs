@@ -15,7 +15,11 @@ use crate::{
     ext::irq,
     net::{
         context::Process,
-        queue, //
+        napi,
+        queue::{
+            self,
+            TxQueue, //
+        },
     }, //
 };
 use core::{
@@ -127,6 +131,24 @@ impl<'a, T: Operations> Locked<'a, T> {
         // SAFETY: By the type invariant the task holds a mutex; the layer makes no value of this type
         // in an atomic section.
         unsafe { Process::assume() }
+    }
+
+    /// Calls `f` with the transmit part and the queue, under the lock of the queue.
+    ///
+    /// `None` if the interface is down or halted: what it had given to its device is accounted for then.
+    pub(crate) fn lock_tx<R>(
+        &mut self,
+        f: impl FnOnce(&mut T::Tx, &mut TxQueue<'_>) -> R,
+    ) -> Option<R> {
+        let txq = queue::raw(self.dev);
+        // SAFETY: The queue is valid. The task holds a mutex, so it is in process context; `self` is borrowed
+        // mutably, so it does not hold the lock yet.
+        unsafe { bindings::netif_tx_lock_queue_bh(txq) };
+        // SAFETY: The lock is held until below, with bottom halves disabled.
+        let result = unsafe { napi::with_tx(self.dev, |_, tx, queue| f(tx, queue)) };
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::netif_tx_unlock_queue_bh(txq) };
+        result
     }
 
     /// Schedules deferred work.

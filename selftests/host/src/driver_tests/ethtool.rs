@@ -13,19 +13,27 @@ use crate::model::{
     },
     lie::Lie,
     machine::{
+        proven,
         Hardware,
         Machine, //
     },
 };
-use crate::net::ethtool::{
-    Operations as _,
-    Wake,
-    MESSAGES_LINK, //
+use crate::net::{
+    ethtool::{
+        Operations as _,
+        Wake,
+        MESSAGES_LINK, //
+    },
+    offload::{
+        Checksum,
+        Wishes, //
+    },
 };
 use kernel::{
     io::Registers,
     prelude::*, //
 };
+use std::num::NonZeroU16;
 
 const KINDS: [Kind; 2] = [Kind::Silicon, Kind::Qemu];
 
@@ -372,4 +380,70 @@ fn the_standard_counters_are_those_of_the_frames() {
     assert_eq!(then.frames_lost_in_receiver, Some(7));
     assert_eq!(then.frames_aborted_by_collisions, Some(1));
     assert_eq!(then.frames_transmitted_ok, Some(7));
+}
+
+/// Whatever becomes of frames that the chip has: reset, taken down, or given up, at any time.
+#[test]
+fn the_count_of_frames_sent_well_never_goes_back() {
+    let segmented = Wishes {
+        checksum: Checksum::Tcp4,
+        segment: NonZeroU16::new(100),
+        ..Wishes::default()
+    };
+    let ends: [fn(&mut Machine<'_>); 4] = [
+        |machine| machine.bounded(|dev| dev.watchdog()),
+        |machine| machine.down_and_up(),
+        |machine| machine.bounded(|dev| dev.close()),
+        |machine| machine.bounded(|dev| dev.detach()),
+    ];
+    let count = |machine: &Machine<'_>| {
+        let stats = machine.dev.control(Nic::mac_stats);
+        stats.frames_transmitted_ok.unwrap()
+    };
+    for (model, wishes) in [
+        (Model::C, Wishes::default()),
+        (Model::CPlus, Wishes::default()),
+        (Model::CPlus, segmented),
+    ] {
+        for end in ends {
+            let hardware = Hardware::of(Kind::Silicon, model);
+            let mut machine = proven(&hardware);
+            assert_eq!(count(&machine), 3);
+            machine.tell(Lie::TransmitterStands);
+            while machine.stack_sends_pieces(&[1000], wishes, false) {
+                assert_eq!(count(&machine), 3, "a frame that is on its way counts");
+            }
+            end(&mut machine);
+            assert_eq!(count(&machine), 3);
+            machine.settle();
+            assert_eq!(count(&machine), 3);
+        }
+    }
+}
+
+/// The chip has sent some, and gives one up; nobody has looked for them but who asks for the count.
+#[test]
+fn frames_count_as_sent_well_as_soon_as_they_are() {
+    for model in [Model::C, Model::CPlus] {
+        let hardware = Hardware::of(Kind::Silicon, model);
+        let mut machine = proven(&hardware);
+        let count = |machine: &Machine<'_>| {
+            let stats = machine.dev.control(Nic::mac_stats);
+            stats.frames_transmitted_ok.unwrap()
+        };
+        for _ in 0..3 {
+            assert!(machine.stack_sends(200));
+        }
+        for sent in 0..2 {
+            assert_eq!(count(&machine), 3 + sent);
+            assert!(machine.chip_sends());
+        }
+        machine.tell(Lie::Ending(Ending::Aborted));
+        assert_eq!(count(&machine), 5);
+        assert!(machine.chip_sends());
+        assert_eq!(count(&machine), 5, "one that was given up");
+        machine.settle();
+        assert!(machine.works());
+        assert_eq!(count(&machine), 8);
+    }
 }

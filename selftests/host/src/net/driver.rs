@@ -247,6 +247,13 @@ impl<'a, T: Operations> Locked<'a, T> {
         Process(PhantomData)
     }
 
+    pub(crate) fn lock_tx<R>(
+        &mut self,
+        f: impl FnOnce(&mut T::Tx, &mut TxQueue<'_>) -> R,
+    ) -> Option<R> {
+        self.0.with_tx(f)
+    }
+
     pub(crate) fn restart(&self) -> Result {
         self.0.restart()
     }
