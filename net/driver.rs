@@ -103,7 +103,10 @@ mod registration;
 mod running;
 mod rx_mode;
 
-pub(super) use self::device::napi_of;
+pub(super) use self::device::{
+    napi_of,
+    stops_of, //
+};
 pub(crate) use self::{
     config::{
         Config,

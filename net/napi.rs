@@ -117,7 +117,7 @@ impl<'a, T: Operations> Poll<'a, T> {
 
     #[inline]
     pub(super) fn napi(&self) -> *mut bindings::napi_struct {
-        self.dev.area().napi.get()
+        self.dev.area().common.napi.get()
     }
 
     /// Makes a packet of the received Ethernet frame at `offset` in `from`, `len` bytes long.
@@ -243,8 +243,8 @@ impl<'a, T: Operations> Poll<'a, T> {
         // SAFETY: The queue is valid; the poll is the only one to complete.
         unsafe { queue::completed(txq, packets, bytes) };
         if packets > 0 {
-            // SAFETY: The queue is valid.
-            let queue = unsafe { queue::Lockless::new(txq) };
+            // SAFETY: A device that is polled was set up by the layer.
+            let queue = unsafe { queue::Lockless::new(self.dev) };
             flow::maybe_wake(&queue, free, start);
         }
     }
@@ -460,7 +460,7 @@ fn hold_off<T: Operations>(dev: &Device<T>, up: &T::Up) {
 /// (`napi_defer_hard_irqs`, `gro_flush_timeout`).
 #[inline]
 fn is_deferred<T: Operations>(dev: &Device<T>) -> bool {
-    let napi = dev.area().napi.get();
+    let napi = dev.area().common.napi.get();
     // SAFETY: The NAPI is valid; the field is read once, as C does.
     let times = unsafe { (&raw const (*napi).defer_hard_irqs).read_volatile() };
     // SAFETY: As above.
@@ -476,7 +476,12 @@ pub(super) unsafe fn add<T: Operations>(dev: &Device<T>) {
     // SAFETY: The NAPI is zeroed memory inside the device's private area; the device has one queue
     // pair, whose index is 0.
     unsafe {
-        bindings::netif_napi_add_config(dev.as_raw(), dev.area().napi.get(), Some(poll::<T>), 0)
+        bindings::netif_napi_add_config(
+            dev.as_raw(),
+            dev.area().common.napi.get(),
+            Some(poll::<T>),
+            0,
+        )
     };
 }
 
@@ -487,5 +492,5 @@ pub(super) unsafe fn add<T: Operations>(dev: &Device<T>) {
 /// NAPI must have been added, and be disabled.
 pub(super) unsafe fn delete<T: Operations>(dev: &Device<T>) {
     // SAFETY: The caller guarantees it.
-    unsafe { bindings::netif_napi_del(dev.area().napi.get()) };
+    unsafe { bindings::netif_napi_del(dev.area().common.napi.get()) };
 }

@@ -241,7 +241,10 @@ impl Link {
     pub(super) unsafe fn serve<T: Operations>(&mut self, dev: &Device<T>) {
         // SAFETY: By the type invariant the pool is valid; the caller guarantees the rest.
         unsafe {
-            bindings::page_pool_enable_direct_recycling(self.0.as_ptr(), dev.area().napi.get())
+            bindings::page_pool_enable_direct_recycling(
+                self.0.as_ptr(),
+                dev.area().common.napi.get(),
+            )
         };
     }
 

@@ -23,11 +23,13 @@ use crate::{
     ext::dma,
     net::{
         device::Device,
-        driver, flow,
+        driver,
+        flow,
         skbuff::{
             DropReason,
             SkBuff, //
         },
+        stats::Counter, //
     },
 };
 use core::marker::PhantomData;
@@ -49,6 +51,41 @@ pub(crate) enum Xmit {
     ///
     /// A driver that stops its queue in time never needs it.
     Busy(SkBuff),
+}
+
+/// How often a driver has stopped its queue, since its ring was full, and how often frames were let come again
+/// after that.
+///
+/// What the layer itself does to the queue of an interface that is halted is no such stop. It ends one: an
+/// interface that is started has an empty ring.
+pub(super) struct Stops {
+    stopped: Counter,
+    /// The queue stands while these are fewer.
+    woken: Counter,
+}
+
+impl Stops {
+    /// The driver stops the queue, which may stand already.
+    #[inline]
+    fn note_stop(&self) {
+        if self.stopped.get() <= self.woken.get() {
+            self.stopped.increment();
+        }
+    }
+
+    /// Frames may come again, if they could not.
+    #[inline]
+    pub(super) fn note_wake(&self) {
+        if self.woken.get() < self.stopped.get() {
+            self.woken.increment();
+        }
+    }
+
+    /// Both counts.
+    #[inline]
+    pub(super) fn get(&self) -> (u64, u64) {
+        (self.stopped.get(), self.woken.get())
+    }
 }
 
 /// The queue of `dev`: the layer's devices have one.
@@ -91,28 +128,34 @@ pub(super) unsafe fn completed(txq: *mut bindings::netdev_queue, packets: u32, b
 /// # Invariants
 ///
 /// The pointer is to a valid queue for `'a`.
-pub(super) struct Lockless<'a>(*mut bindings::netdev_queue, PhantomData<&'a ()>);
+pub(super) struct Lockless<'a>(*mut bindings::netdev_queue, &'a Stops);
 
-impl Lockless<'_> {
+impl<'a> Lockless<'a> {
+    /// The queue of `dev`.
+    ///
     /// # Safety
     ///
-    /// `txq` must be valid while the value is used.
+    /// `dev` must have been set up by [`crate::net::driver::Registration`].
     #[inline]
-    pub(super) unsafe fn new(txq: *mut bindings::netdev_queue) -> Self {
-        // INVARIANT: The caller guarantees it.
-        Self(txq, PhantomData)
+    pub(super) unsafe fn new(dev: &'a Device) -> Self {
+        // SAFETY: The caller guarantees it.
+        let stops = unsafe { driver::stops_of(dev) };
+        // INVARIANT: The queue lives as long as its device.
+        Self(raw(dev), stops)
     }
 }
 
 impl flow::Queue for Lockless<'_> {
     #[inline]
     fn stop_mb(&self) {
+        self.1.note_stop();
         // SAFETY: By the type invariant the queue is valid.
         unsafe { bindings::netif_tx_stop_queue_mb(self.0) };
     }
 
     #[inline]
     fn start(&self) {
+        self.1.note_wake();
         // SAFETY: By the type invariant the queue is valid.
         unsafe { bindings::netif_tx_start_queue(self.0) };
     }
@@ -125,6 +168,7 @@ impl flow::Queue for Lockless<'_> {
 
     #[inline]
     fn wake(&self) {
+        self.1.note_wake();
         // SAFETY: By the type invariant the queue is valid.
         unsafe { bindings::netif_tx_wake_queue(self.0) };
     }
@@ -168,9 +212,16 @@ impl<'a> TxQueue<'a> {
         self.dev
     }
 
+    #[inline]
+    fn stops(&self) -> &'a Stops {
+        // SAFETY: By the type invariant it is one of the layer's devices.
+        unsafe { driver::stops_of(self.dev) }
+    }
+
     /// Stops the queue: no frame comes until it is woken.
     #[inline]
     pub(crate) fn stop(&mut self) {
+        self.stops().note_stop();
         // SAFETY: By the type invariant the queue is valid.
         unsafe { bindings::netif_tx_stop_queue(self.txq) };
     }
@@ -178,6 +229,7 @@ impl<'a> TxQueue<'a> {
     /// Lets frames come again, and has the stack send what waits.
     #[inline]
     pub(crate) fn wake(&mut self) {
+        self.stops().note_wake();
         // SAFETY: By the type invariant the queue is valid.
         unsafe { bindings::netif_tx_wake_queue(self.txq) };
     }
@@ -219,8 +271,8 @@ impl<'a> TxQueue<'a> {
     /// ring must be up to date before the call. Returns whether the queue was left stopped.
     #[inline]
     pub(crate) fn maybe_stop(&mut self, free: impl Fn() -> u32, stop: u32, start: u32) -> bool {
-        // SAFETY: By the type invariant the queue is valid.
-        let queue = unsafe { Lockless::new(self.txq) };
+        // SAFETY: By the type invariant it is one of the layer's devices.
+        let queue = unsafe { Lockless::new(self.dev) };
         flow::maybe_stop(&queue, free, stop, start)
     }
 

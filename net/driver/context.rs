@@ -348,7 +348,7 @@ impl<'a, T: Operations> Interrupt<'a, T> {
     /// level-triggered interrupt must be masked or acknowledged to end.
     #[inline]
     pub(crate) fn prepare_napi(&self) -> Option<NapiPrepared<'_>> {
-        let napi = self.dev.area().napi.get();
+        let napi = self.dev.area().common.napi.get();
         // SAFETY: NAPI was added before the line was requested, and is deleted after it is freed.
         unsafe { bindings::napi_schedule_prep(napi) }.then(|| NapiPrepared {
             // INVARIANT: The call above has claimed the poll.
@@ -440,6 +440,6 @@ impl<'a, T: Operations> Timer<'a, T> {
     pub(crate) fn kick_napi(&self) {
         // SAFETY: NAPI was added before the device was registered; scheduling it is sound in any
         // state, and a softirq runs what it has scheduled.
-        unsafe { bindings::napi_schedule_bh(self.dev.area().napi.get()) };
+        unsafe { bindings::napi_schedule_bh(self.dev.area().common.napi.get()) };
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     net::{
         context::Process,
         device,
+        queue,
         xdp, //
     },
 };
@@ -30,6 +31,15 @@ use kernel::{
     types::Opaque, //
 };
 
+/// What of [`Private`] is there whatever the driver is.
+#[repr(C)]
+pub(crate) struct Common {
+    /// The one NAPI instance; added before the device is registered.
+    pub(in crate::net) napi: Opaque<bindings::napi_struct>,
+    /// How often the driver has stopped the queue.
+    pub(in crate::net) stops: queue::Stops,
+}
+
 /// What the layer keeps in the private area of a net device (`netdev_priv()`).
 ///
 /// # Invariants
@@ -42,8 +52,8 @@ use kernel::{
 ///   while the interface works, `retry` only while it is up and halted.
 #[repr(C)]
 pub(crate) struct Private<T: Operations> {
-    /// The one NAPI instance; added before the device is registered.
-    pub(in crate::net) napi: Opaque<bindings::napi_struct>,
+    /// The first field, see [`common_of`].
+    pub(in crate::net) common: Common,
     /// The timer of [`Operations::tick`].
     pub(super) tick: Opaque<bindings::timer_list>,
     /// The timer that has a failed restart tried again.
@@ -59,12 +69,30 @@ pub(crate) struct Private<T: Operations> {
     pub(super) data: UnsafeCell<T>,
 }
 
-/// The NAPI of a device of the layer, whatever its driver: the first field of [`Private`].
+/// Where a device of the layer has that.
 #[inline]
-pub(in crate::net) fn napi_of(dev: &device::Device) -> *mut bindings::napi_struct {
+fn common_of(dev: &device::Device) -> *mut Common {
     // SAFETY: By the invariant of `device::Device` the device is valid.
     let area = unsafe { &raw mut (*dev.as_raw()).priv_ };
     area.cast()
+}
+
+/// The NAPI of a device of the layer, whatever its driver.
+#[inline]
+pub(in crate::net) fn napi_of(dev: &device::Device) -> *mut bindings::napi_struct {
+    // CAST: The first field.
+    common_of(dev).cast()
+}
+
+/// How often the queue of a device was stopped, whatever its driver.
+///
+/// # Safety
+///
+/// `dev` must have been set up by [`super::Registration`].
+#[inline]
+pub(in crate::net) unsafe fn stops_of(dev: &device::Device) -> &queue::Stops {
+    // SAFETY: The caller guarantees that the private area holds a `Private`, whose first field it is.
+    unsafe { &(*common_of(dev)).stops }
 }
 
 /// A net device whose driver is `T`.
@@ -269,6 +297,6 @@ impl<T: Operations> Device<T> {
     pub(crate) fn kick_napi(&self, _cx: &Process<'_>) -> bool {
         // SAFETY: NAPI was added before the device was registered; scheduling it is sound in any
         // state.
-        unsafe { bindings::napi_schedule_bh(self.area().napi.get()) }
+        unsafe { bindings::napi_schedule_bh(self.area().common.napi.get()) }
     }
 }

@@ -3,7 +3,8 @@
 //! The counters of single queues, `struct netdev_stat_ops`.
 //!
 //! A driver here has one queue in each direction, from registration on. So the counters of the queue are
-//! those of the device, and none belong to a queue that is no more.
+//! those of the device, and none belong to a queue that is no more. The driver has all of them but how often
+//! the queue was stopped and woken, which the layer counts.
 //!
 //! C header: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h)
 
@@ -84,6 +85,7 @@ impl<T: Operations> Table<T> {
         to.hw_gso_bytes = stats.tx_cut_bytes;
         to.hw_gso_wire_packets = stats.tx_segments;
         to.hw_gso_wire_bytes = stats.tx_segment_bytes;
+        (to.stop, to.wake) = dev.area().common.stops.get();
     }
 
     /// `get_base_stats()`: what to add to the sums of the queues. Only what is set here is summed up.
@@ -104,5 +106,6 @@ impl<T: Operations> Table<T> {
         (tx.packets, tx.bytes) = (0, 0);
         (tx.hw_gso_packets, tx.hw_gso_bytes) = (0, 0);
         (tx.hw_gso_wire_packets, tx.hw_gso_wire_bytes) = (0, 0);
+        (tx.stop, tx.wake) = (0, 0);
     }
 }

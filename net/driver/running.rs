@@ -166,7 +166,7 @@ impl<T: Operations> Running<T> {
             return Err(error);
         }
         // SAFETY: The caller holds the lock; NAPI lives until after `release`.
-        unsafe { Self::link_queues(dev, dev.area().napi.get()) };
+        unsafe { Self::link_queues(dev, dev.area().common.napi.get()) };
         // SAFETY: The device is valid; the core has not activated its queue yet, so nobody waits to be
         // woken.
         unsafe { bindings::netif_tx_start_queue(queue::raw(dev)) };
@@ -257,7 +257,7 @@ impl<T: Operations> Running<T> {
         // SAFETY: By the type invariant the caller's lock makes it the only one.
         unsafe { *self.irq.get() = Some(registration) };
         // SAFETY: NAPI is added, and the caller holds the lock.
-        unsafe { bindings::netif_napi_set_irq_locked(dev.area().napi.get(), number) };
+        unsafe { bindings::netif_napi_set_irq_locked(dev.area().common.napi.get(), number) };
         Ok(())
     }
 
@@ -307,6 +307,8 @@ impl<T: Operations> Running<T> {
         unsafe { bindings::netif_tx_lock_queue_bh(txq) };
         // SAFETY: The lock is held.
         unsafe { *self.tx.get() = parked.take() };
+        // The ring is empty. Whoever has called this wakes the queue.
+        dev.area().common.stops.note_wake();
         // The watchdog counts from now.
         //
         // SAFETY: The queue is valid.
@@ -315,7 +317,7 @@ impl<T: Operations> Running<T> {
         unsafe { bindings::netif_tx_unlock_queue_bh(txq) };
 
         // SAFETY: NAPI is added and disabled, and the caller holds the lock.
-        unsafe { bindings::napi_enable_locked(dev.area().napi.get()) };
+        unsafe { bindings::napi_enable_locked(dev.area().common.napi.get()) };
         dev.private().unmask(&self.up);
         if T::HAS_TICK {
             // SAFETY: The timer is set up.
@@ -356,7 +358,7 @@ impl<T: Operations> Running<T> {
         unsafe { bindings::netif_tx_unlock_queue_bh(txq) };
 
         // SAFETY: NAPI is added and enabled, and the caller holds the lock.
-        unsafe { bindings::napi_disable_locked(dev.area().napi.get()) };
+        unsafe { bindings::napi_disable_locked(dev.area().common.napi.get()) };
         if T::HAS_POOL {
             // SAFETY: NAPI is disabled, so by the type invariant the caller's lock makes it the only one.
             if let Some(pool) = T::pool(unsafe { &mut *self.rx.get() }) {
@@ -412,7 +414,7 @@ impl<T: Operations> Running<T> {
         // SAFETY: By the type invariant the caller's lock makes it the only one.
         if let Some(irq) = unsafe { (*this.irq.get()).take() } {
             // SAFETY: NAPI is added, and the caller holds the lock.
-            unsafe { bindings::netif_napi_set_irq_locked(dev.area().napi.get(), -1) };
+            unsafe { bindings::netif_napi_set_irq_locked(dev.area().common.napi.get(), -1) };
             // Waits for the handler, the last one but for readers of the pointer to use `this`.
             drop(irq);
         }

@@ -5,19 +5,21 @@
 # timeout: 180
 """The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
 
+import contextlib
 import os
 import time
 
 import cases
 import netlink
 from filter import ALL
-from frames import BROADCAST, Tap, flood, frame
+from frames import BROADCAST, SOL_PACKET, Tap, flood, frame
 from nic import MODE, OURS, SLOW, TALLY, SilentWire, lib, read, wait_for
 
 # What IEEE 802.3 calls a frame without its FCS counts as bytes, says struct rtnl_link_stats64.
 SIZES = [60, 61, 62, 63, 64, 100, 511, 1000, 1513, 1514]
 
 COMMAND, RECEIVER = 0x37, 0x08
+PACKET_QDISC_BYPASS = 20
 
 
 def quiet(wire):
@@ -235,21 +237,60 @@ def the_byte_queue_limit_works_and_returns_to_zero(wire):
     return f"at most {highest} bytes in flight, limit up to {max(limits)}"
 
 
-def in_flight_in_a_chip_that_does_not_send(wire, folder):
+@contextlib.contextmanager
+def a_chip_that_does_not_send(wire):
     """Its transmitter is switched off; the driver notices that within eight seconds, and resets it."""
     # It looks every eight seconds, from when the interface goes up; after six the watchdog would bark.
     wire.dut.set("down")
     wire.dut.set("up")
     wait_for("carrier", wire.dut.carrier)
     time.sleep(3)
-    wire.card.poke(COMMAND, 1, RECEIVER)
-    with Tap(wire.dut, 0) as source:
-        source.send(frame(wire.peer.mac, wire.dut.mac, 1000, 1))
-    highest = int(read(f"{folder}/inflight"))
-    assert highest == 1000, f"{highest} bytes in flight, of a frame of 1000"
     resets = wire.dut.ethtool_stats()["resets"]
+    wire.card.poke(COMMAND, 1, RECEIVER)
+    yield
+    assert wire.dut.ethtool_stats()["resets"] == resets, "it was reset too early to see anything"
     wait_for("a reset", lambda: wire.dut.ethtool_stats()["resets"] > resets, 12)
+
+
+def in_flight_in_a_chip_that_does_not_send(wire, folder):
+    with a_chip_that_does_not_send(wire):
+        with Tap(wire.dut, 0) as source:
+            source.send(frame(wire.peer.mac, wire.dut.mac, 1000, 1))
+        highest = int(read(f"{folder}/inflight"))
+        assert highest == 1000, f"{highest} bytes in flight, of a frame of 1000"
     return highest
+
+
+# A full ring -------------------------------------------------------------------------------------
+
+
+@cases.c_differs("it does not count by queues")
+def a_full_ring_stops_the_queue_and_the_reset_wakes_it(wire):
+    """Both are counted, once each. (The stack's own limit would stop the queue before its ring is full, so that
+    what is sent here passes by it.)"""
+    def counted():
+        (total,) = queue_stats("device", wire.dut.link()["ifindex"])
+        return total["tx-stop"], total["tx-wake"]
+
+    stops, wakes = counted()
+    lib.equal(stops, wakes, "a queue that runs")
+    data = frame(wire.peer.mac, wire.dut.mac, 60, 1)
+    with a_chip_that_does_not_send(wire), Tap(wire.dut, 0) as source:
+        lib.equal((stops, wakes), counted(), "nothing was stopped by going down and up")
+        source.socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+        room = 0
+        # In the longest ring there are 64 places.
+        with contextlib.suppress(OSError):
+            while room < 65:
+                source.socket.send(data)
+                room += 1
+        assert 4 <= room < 65, f"{room} frames went into the ring"
+        lib.equal((stops + 1, wakes), counted(), "the ring is full")
+    lib.equal((stops + 1, wakes + 1), counted(), "after the reset")
+    with Tap(wire.dut, 0) as source, Tap(wire.peer) as sink:
+        source.send(data)
+        assert sink.receive(), "the queue stands"
+    return f"{room} frames"
 
 
 if __name__ == "__main__":
@@ -258,4 +299,5 @@ if __name__ == "__main__":
                the_queues_have_counted_what_the_interface_has,
                readers_beside_traffic_never_see_a_counter_go_back,
                the_chip_counts_the_same_frames, the_chip_is_asked_a_hundred_times_under_traffic,
-               the_byte_queue_limit_works_and_returns_to_zero, wire=SilentWire)
+               the_byte_queue_limit_works_and_returns_to_zero,
+               a_full_ring_stops_the_queue_and_the_reset_wakes_it, wire=SilentWire)
