@@ -67,8 +67,8 @@ pub(crate) struct Rx<'bound> {
     pub(super) pool: Pool<'bound>,
     /// The descriptor that the chip will be done with next.
     pub(super) next: u16,
-    /// Frames were sent that the chip was not told of.
-    pub(super) sent: bool,
+    /// Frames of a program are in the transmit ring of which the chip has not been told.
+    pub(super) unflushed: bool,
     /// The chip was found stopped: until it has been started again nothing is received.
     stale: bool,
 }
@@ -97,7 +97,7 @@ impl<'bound> Rx<'bound> {
             buffers,
             pool,
             next: 0,
-            sent: false,
+            unflushed: false,
             stale: false,
         })
     }
@@ -173,7 +173,7 @@ impl<'bound> Rx<'bound> {
             };
             self.deliver(nic, napi, mine, RxStatus::new(status), &terms);
         }
-        if core::mem::take(&mut self.sent) {
+        if core::mem::take(&mut self.unflushed) {
             napi.lock_tx(|tx, queue| path::flush(nic, up, tx, queue));
         }
         if notes.tick && !self.stale && napi.remaining() > 0 && self.is_out_of_step() {

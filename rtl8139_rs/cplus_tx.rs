@@ -72,7 +72,7 @@ pub(crate) const MIN_DESCRIPTORS: u16 = MOST_PIECES + 2;
 
 /// What the driver keeps for a descriptor.
 #[derive(Default)]
-pub(super) struct Place<'bound> {
+pub(super) struct Entry<'bound> {
     /// The descriptor, while it is the driver's.
     pub(super) mine: Option<Mine>,
     /// The piece that the chip reads, while it is the chip's.
@@ -100,7 +100,7 @@ impl Packet {
 pub(crate) struct Tx<'bound> {
     dev: &'bound Device<Bound>,
     pub(super) table: Table,
-    pub(super) places: KVec<Place<'bound>>,
+    pub(super) entries: KVec<Entry<'bound>>,
     pub(super) frames: InFlight<'bound>,
     pub(super) ring: TxRing,
 }
@@ -110,14 +110,14 @@ impl<'bound> Tx<'bound> {
     pub(crate) fn new(nic: &Nic<'bound>) -> Result<Self> {
         let dev = nic.pdev().as_ref();
         let (_, len) = nic.settings.ring_lens();
-        let mut places = KVec::with_capacity(len.into(), GFP_KERNEL)?;
+        let mut entries = KVec::with_capacity(len.into(), GFP_KERNEL)?;
         for _ in 0..len {
-            places.push(Place::default(), GFP_KERNEL)?;
+            entries.push(Entry::default(), GFP_KERNEL)?;
         }
         Ok(Self {
             dev,
             table: Table::new(dev, len)?,
-            places,
+            entries,
             frames: InFlight::new(len)?,
             ring: TxRing::new(len, MOST_PIECES),
         })
@@ -137,10 +137,10 @@ impl<'bound> Tx<'bound> {
     /// Follows a chip that was reset, and that begins with the first descriptor.
     pub(crate) fn restart(&mut self) {
         self.ring.restart();
-        for (mine, place) in self.table.reclaim().zip(&mut self.places) {
-            *place = Place {
+        for (mine, entry) in self.table.reclaim().zip(&mut self.entries) {
+            *entry = Entry {
                 mine: Some(mine),
-                ..Place::default()
+                ..Entry::default()
             };
         }
     }
@@ -153,12 +153,12 @@ impl<'bound> Tx<'bound> {
             }
         }
         // All pieces of a packet are taken back before it is freed.
-        for place in &mut self.places {
-            place.piece = None;
+        for entry in &mut self.entries {
+            entry.piece = None;
         }
         nic.counters.tx_lost.add(self.frames.give_up());
-        for place in &mut self.places {
-            if let Some(packet) = place.packet.take() {
+        for entry in &mut self.entries {
+            if let Some(packet) = entry.packet.take() {
                 nic.counters.tx_lost.add(packet.frames());
                 packet.skb.drop_reason(DropReason::DevReady);
             }
@@ -167,7 +167,10 @@ impl<'bound> Tx<'bound> {
 
     /// Frames that were counted as sent, and that the chip may still give up or lose.
     pub(crate) fn pending(&self) -> u64 {
-        let packets = self.places.iter().filter_map(|place| place.packet.as_ref());
+        let packets = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.packet.as_ref());
         packets.fold(self.frames.number(), |sum, packet| {
             sum.wrapping_add(packet.frames())
         })
@@ -207,7 +210,7 @@ impl<'bound> Tx<'bound> {
         let mut port = ChipPort {
             nic,
             up,
-            places: &mut self.places,
+            entries: &mut self.entries,
             frames: &mut self.frames,
             table: &mut self.table,
             queue,
@@ -249,14 +252,14 @@ impl<'bound> Tx<'bound> {
         let extra = descriptor::insert_tag(skb.vlan_tag());
         // The chip may send as soon as it has the first piece, which it gets last.
         skb.tx_timestamp();
-        if let Some(place) = self.place_mut(pieces.wrapping_sub(1)) {
-            place.packet = Some(Packet { skb, len });
+        if let Some(entry) = self.entry_mut(pieces.wrapping_sub(1)) {
+            entry.packet = Some(Packet { skb, len });
         }
         for piece in (0..pieces).rev() {
-            let Some(place) = self.places.get_mut(usize::from(self.ring.at(piece))) else {
+            let Some(entry) = self.entries.get_mut(usize::from(self.ring.at(piece))) else {
                 continue;
             };
-            let Some((mapping, mine)) = place.piece.as_ref().zip(place.mine.take()) else {
+            let Some((mapping, mine)) = entry.piece.as_ref().zip(entry.mine.take()) else {
                 continue;
             };
             let command =
@@ -283,8 +286,8 @@ impl<'bound> Tx<'bound> {
     }
 
     #[inline]
-    fn place_mut(&mut self, piece: u16) -> Option<&mut Place<'bound>> {
-        self.places.get_mut(usize::from(self.ring.at(piece)))
+    fn entry_mut(&mut self, piece: u16) -> Option<&mut Entry<'bound>> {
+        self.entries.get_mut(usize::from(self.ring.at(piece)))
     }
 
     /// Lends the pieces of a frame to the chip, beside the descriptors that they will be in.
@@ -296,8 +299,8 @@ impl<'bound> Tx<'bound> {
                 None => skb.map_head(dev)?,
                 Some(fragment) => skb.map_fragment(dev, fragment.into())?,
             };
-            if let Some(place) = self.place_mut(piece) {
-                place.piece = Some(mapping);
+            if let Some(entry) = self.entry_mut(piece) {
+                entry.piece = Some(mapping);
             }
         }
         Ok(())
@@ -307,8 +310,8 @@ impl<'bound> Tx<'bound> {
     #[cold]
     fn unmap(&mut self, pieces: u16) {
         for piece in 0..pieces {
-            if let Some(place) = self.place_mut(piece) {
-                place.piece = None;
+            if let Some(entry) = self.entry_mut(piece) {
+                entry.piece = None;
             }
         }
     }
@@ -321,7 +324,7 @@ impl<'bound> Tx<'bound> {
         let mut port = ChipPort {
             nic,
             up,
-            places: &mut self.places,
+            entries: &mut self.entries,
             frames: &mut self.frames,
             table: &mut self.table,
             queue,
@@ -330,8 +333,8 @@ impl<'bound> Tx<'bound> {
     }
 
     fn take_done(&mut self, nic: &Nic<'_>) -> Option<u32> {
-        let (table, places, frames) = (&mut self.table, &mut self.places, &mut self.frames);
-        take_done(nic, table, places, frames, &mut self.ring, || true)
+        let (table, entries, frames) = (&mut self.table, &mut self.entries, &mut self.frames);
+        take_done(nic, table, entries, frames, &mut self.ring, || true)
     }
 }
 
@@ -340,19 +343,19 @@ impl<'bound> Tx<'bound> {
 fn take_done(
     nic: &Nic<'_>,
     table: &mut Table,
-    places: &mut [Place<'_>],
+    entries: &mut [Entry<'_>],
     frames: &mut InFlight<'_>,
     ring: &mut TxRing,
     may_drop_frames: impl FnOnce() -> bool,
 ) -> Option<u32> {
     let (mine, status) = table.take(ring.tail())?;
-    let place = places.get_mut(usize::from(ring.tail()))?;
-    let packet = place.packet.take();
+    let entry = entries.get_mut(usize::from(ring.tail()))?;
+    let packet = entry.packet.take();
     if packet.is_none() && frames.land(ring.tail(), may_drop_frames)? {
         nic.account_status(TxStatus::new(status));
     }
-    place.mine = Some(mine);
-    place.piece = None;
+    entry.mine = Some(mine);
+    entry.piece = None;
     ring.pop();
     let Some(Packet { skb, len }) = packet else {
         return Some(0);
@@ -423,7 +426,7 @@ impl Nic<'_> {
 struct ChipPort<'a, 'q, 'bound> {
     nic: &'a Nic<'bound>,
     up: &'a Up,
-    places: &'a mut [Place<'bound>],
+    entries: &'a mut [Entry<'bound>],
     frames: &'a mut InFlight<'bound>,
     table: &'a mut Table,
     queue: &'a mut TxQueue<'q>,
@@ -443,15 +446,22 @@ impl Port for ChipPort<'_, '_, '_> {
     #[inline]
     fn take_done(&mut self, ring: &mut TxRing) -> Option<u32> {
         let (up, queue) = (self.up, &mut *self.queue);
-        take_done(self.nic, self.table, self.places, self.frames, ring, || {
-            let may = queue.may_drop_frames();
-            if !may {
-                // The poll will.
-                up.note(intr_mask::TX_EVENTS);
-                queue.schedule_napi();
-            }
-            may
-        })
+        take_done(
+            self.nic,
+            self.table,
+            self.entries,
+            self.frames,
+            ring,
+            || {
+                let may = queue.may_drop_frames();
+                if !may {
+                    // The poll will.
+                    up.note(intr_mask::TX_EVENTS);
+                    queue.schedule_napi();
+                }
+                may
+            },
+        )
     }
 
     fn arm(&mut self, armed: bool) {

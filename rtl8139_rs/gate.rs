@@ -41,8 +41,8 @@ pub(crate) struct Notes {
     pub(crate) tick: bool,
     /// The filter to set.
     pub(crate) filter: Option<Filter>,
-    /// The device has ceased to answer.
-    pub(crate) gone: bool,
+    /// The card has not answered: whether it is there is to be found out.
+    pub(crate) doubtful: bool,
     /// The transmitter waits for a completion.
     pub(crate) tx_armed: bool,
 }
@@ -67,8 +67,8 @@ impl Notes {
         self.tick || self.events & bits::RX_OVERFLOW != 0
     }
 
-    /// Whether the transmit slots are to be looked at. A completion that nobody waits for is not. One that
-    /// somebody waits for may have come although nobody said so, while the interrupt is masked.
+    /// Whether to look for what was sent. Not for a completion that nobody waits for. One that somebody waits
+    /// for may have come although nobody said so, while the interrupt is masked.
     pub(crate) fn concerns_tx(&self) -> bool {
         let awaited = if self.tx_armed {
             intr_mask::TX_EVENTS
@@ -87,7 +87,7 @@ pub(crate) enum Source {
     /// Another device's on the same line.
     Other,
     /// Another device's, or that of a card that does not answer: it is time to make sure.
-    Doubtful,
+    Unclear,
     /// That of a card that does not answer, or that is not there any more.
     Silent,
 }
@@ -106,7 +106,8 @@ struct Gate {
     filter: Filter,
     /// The poll has not set it yet.
     filter_is_new: bool,
-    gone: bool,
+    /// The card has not answered.
+    doubtful: bool,
     /// Interrupts that were another device's, as it seemed.
     foreign: u16,
     /// An error on the bus has not been answered yet.
@@ -149,7 +150,7 @@ impl Up {
                 tick: false,
                 filter,
                 filter_is_new: false,
-                gone: false,
+                doubtful: false,
                 foreign: 0,
                 bus_error: false,
                 bus_error_answered: false,
@@ -160,7 +161,7 @@ impl Up {
     /// Acknowledges what the chip reports, and notes it for the poll. For the handler.
     ///
     /// A card that does not answer cannot be silenced here: whoever is told so gives it its place on the
-    /// bus back, and then calls [`Self::note_gone`].
+    /// bus back, and then calls [`Self::note_doubt`].
     pub(crate) fn acknowledge(&self, hw: &Hw<'_>) -> Source {
         let mut gate = self.gate.lock();
         // One read: what there is to do. It cannot be saved, the line may be another device's.
@@ -194,7 +195,7 @@ impl Up {
             // would double the price of another device's interrupts.
             gate.foreign = gate.foreign.wrapping_add(1);
             return if gate.foreign % MOST_FOREIGN == 0 && gate.mask.is_live() {
-                Source::Doubtful
+                Source::Unclear
             } else {
                 Source::Other
             };
@@ -215,7 +216,7 @@ impl Up {
     /// The chip may interrupt: the poll is complete, or the interface has gone up.
     pub(crate) fn open(&self, hw: &Hw<'_>) {
         let mut gate = self.gate.lock();
-        if gate.gone {
+        if gate.doubtful {
             return;
         }
         let value = gate.mask.open();
@@ -229,7 +230,7 @@ impl Up {
         gate.events = 0;
         gate.tick = false;
         // Whether it answers is found out anew by who starts it the next time.
-        gate.gone = false;
+        gate.doubtful = false;
         write_mask(hw, value);
     }
 
@@ -247,7 +248,7 @@ impl Up {
             events: gate.events,
             tick: gate.tick,
             filter: gate.filter_is_new.then_some(gate.filter),
-            gone: gate.gone,
+            doubtful: gate.doubtful,
             tx_armed: gate.mask.tx_armed(),
         };
         gate.events = 0;
@@ -292,18 +293,18 @@ impl Up {
         write_mask(hw, Some(gate.mask.value()));
     }
 
-    /// Notes that the device has ceased to answer.
-    pub(crate) fn note_gone(&self, hw: &Hw<'_>) {
+    /// Notes that the card has not answered. Until it is started again nothing else is asked of it.
+    pub(crate) fn note_doubt(&self, hw: &Hw<'_>) {
         let mut gate = self.gate.lock();
-        gate.gone = true;
+        gate.doubtful = true;
         gate.mask.close();
         // Even if that is no change: what was written to a card that did not answer is not there.
         write_mask(hw, Some(gate.mask.value()));
     }
 
-    /// Whether the device has ceased to answer, and has not been started since.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gate.lock().gone
+    /// Whether the card has not answered, and has not been started since.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.gate.lock().doubtful
     }
 
     /// Notes a filter for the poll, which must then be scheduled.

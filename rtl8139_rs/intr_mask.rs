@@ -22,8 +22,8 @@
 //! Where the user wants the stack to poll by a timer for a while (`napi_defer_hard_irqs`), the poll masks
 //! before it completes, and the last one of these polls unmasks.
 //!
-//! The interrupt for sent frames is armed on request, see
-//! [`tx_slots`](super::tx_slots).
+//! The interrupt for sent frames is armed on request, by who fills the transmit slots
+//! ([`tx_slots`](super::tx_slots)) or, in the C+ mode, the transmit ring ([`tx_ring`](super::tx_ring)).
 //!
 //! [`IntrMask`] is the shadow of the register, since reading the register costs more than
 //! remembering it. It says what to write; its owner keeps the lock.
@@ -63,7 +63,7 @@ pub(crate) const RX_EVENTS: u16 =
 /// driver looks after from time to time.)
 const RX_INTERRUPTS: u16 = RX_EVENTS & !bits::RX_OVERFLOW;
 
-/// The events that have the poll look at the transmit slots.
+/// The events that have the poll look for what was sent: in the transmit slots, or in the ring of the C+ mode.
 pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
 
 /// The events that come seldom; each of them is dealt with by the poll, or by work that it schedules.

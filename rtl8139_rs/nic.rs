@@ -27,7 +27,7 @@ use super::{
     place::Place,
     recovery::{
         BUS_ERROR,
-        GONE,
+        DOUBT,
         RESET, //
     },
     rx_filter::Filter,
@@ -232,7 +232,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
 
     fn start(&self, quiet: Quiet<'_, Self>) -> Result {
         let Quiet { dev, up, rx, tx } = quiet;
-        let memory = path::place(dev, rx, tx)?;
+        let memory = path::prepare(dev, rx, tx)?;
         let filter = up.filter();
         let loopback = self.settings.loopback();
         // Nobody has looked after it while the interface was down.
@@ -291,13 +291,13 @@ impl<'bound> driver::Operations for Nic<'bound> {
                 // A card that has lost its memory space may hold the line, and nothing that is written to
                 // it would end that: this cannot wait for the poll.
                 if !self.place.restore() {
-                    if source == Source::Doubtful && self.hw.is_there() {
+                    if source == Source::Unclear && self.hw.is_there() {
                         return irq::Return::None;
                     }
                     // It has its place, and yet it hears nothing.
                     self.place.silence(true);
                 }
-                up.note_gone(&self.hw);
+                up.note_doubt(&self.hw);
             }
         }
         if !irq.schedule_napi() {
@@ -311,8 +311,8 @@ impl<'bound> driver::Operations for Nic<'bound> {
 
     fn poll(&self, up: &Up, rx: &mut Rx<'bound>, napi: &mut Poll<'_, Self>) -> Verdict {
         let notes = up.take_notes();
-        if notes.gone {
-            napi.schedule_work(GONE);
+        if notes.doubtful {
+            napi.schedule_work(DOUBT);
             return Verdict::Done;
         }
         if (notes.tick || notes.filter.is_some()) && !self.is_well(up, rx, napi) {
@@ -383,7 +383,7 @@ impl<'bound> driver::Operations for Nic<'bound> {
 
     fn work(&self, cx: &mut Locked<'_, Self>, up: &Up, events: Events) {
         // The interface may have been started again since.
-        if events.contains(GONE) && up.is_gone() {
+        if events.contains(DOUBT) && up.is_doubtful() {
             return self.recover_or_give_up(cx);
         }
         if events.contains(LINK) {

@@ -68,8 +68,9 @@ pub(crate) trait Path<'bound> {
         mtu: u32,
     ) -> Result<(Self::Rx, Self::Tx)>;
 
-    /// Where a chip that is to be started finds them. Nothing of what it had before counts any more.
-    fn place(dev: &Device<Nic<'bound>>, rx: &mut Self::Rx, tx: &mut Self::Tx) -> Result<Memory>;
+    /// Prepares both for a chip that is to be started, and says where it finds them. Nothing of what it had
+    /// before counts any more.
+    fn prepare(dev: &Device<Nic<'bound>>, rx: &mut Self::Rx, tx: &mut Self::Tx) -> Result<Memory>;
 
     /// Follows a chip that was started, with `filter`.
     fn follow(rx: &mut Self::Rx, tx: &mut Self::Tx, filter: Filter);
@@ -167,15 +168,15 @@ pub(crate) fn open<'bound>(
     })
 }
 
-/// As [`Path::place`].
-pub(crate) fn place<'bound>(
+/// As [`Path::prepare`].
+pub(crate) fn prepare<'bound>(
     dev: &Device<Nic<'bound>>,
     rx: &mut Rx<'bound>,
     tx: &mut Tx<'bound>,
 ) -> Result<Memory> {
     match (rx, tx) {
-        (End::Classic(rx), End::Classic(tx)) => Classic::place(dev, rx, tx),
-        (End::CPlus(rx), End::CPlus(tx)) => CPlus::place(dev, rx, tx),
+        (End::Classic(rx), End::Classic(tx)) => Classic::prepare(dev, rx, tx),
+        (End::CPlus(rx), End::CPlus(tx)) => CPlus::prepare(dev, rx, tx),
         // `open` makes no such pair.
         _ => Err(EINVAL),
     }
@@ -323,7 +324,7 @@ impl<'bound> Path<'bound> for Classic {
         Ok((Self::Rx::new(dev)?, Self::Tx::new(dev)?))
     }
 
-    fn place(_dev: &Device<Nic<'bound>>, rx: &mut Self::Rx, tx: &mut Self::Tx) -> Result<Memory> {
+    fn prepare(_dev: &Device<Nic<'bound>>, rx: &mut Self::Rx, tx: &mut Self::Tx) -> Result<Memory> {
         rx.clear();
         Ok(Memory::Classic {
             ring: rx.address()?,
@@ -393,7 +394,7 @@ impl<'bound> Path<'bound> for CPlus {
         Ok((rx, Self::Tx::new(nic)?))
     }
 
-    fn place(dev: &Device<Nic<'bound>>, rx: &mut Self::Rx, tx: &mut Self::Tx) -> Result<Memory> {
+    fn prepare(dev: &Device<Nic<'bound>>, rx: &mut Self::Rx, tx: &mut Self::Tx) -> Result<Memory> {
         rx.refill(dev);
         tx.clear();
         Ok(Memory::CPlus {

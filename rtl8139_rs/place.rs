@@ -56,8 +56,8 @@ register! {
 }
 
 impl PCI_COMMAND {
-    /// Nothing answers in configuration space any more.
-    fn is_gone(self) -> bool {
+    /// What is read where nothing answers: the card is gone.
+    fn is_all_ones(self) -> bool {
         self.into_raw() == u16::MAX
     }
 
@@ -133,7 +133,7 @@ impl<'bound> Place<'bound> {
     /// Whether the card is there, and has its place; of one that does, the chip itself may be asked further.
     pub(crate) fn health(&self) -> Health {
         let command = self.device().config_space().read(PCI_COMMAND);
-        if command.is_gone() {
+        if command.is_all_ones() {
             Health::Gone
         } else if self.is_heard(command) && command.master() {
             Health::Well
@@ -149,7 +149,7 @@ impl<'bound> Place<'bound> {
     pub(crate) fn restore_registers(&self) -> bool {
         let config = self.device().config_space();
         let command = config.read(PCI_COMMAND);
-        if command.is_gone() || self.is_heard(command) {
+        if command.is_all_ones() || self.is_heard(command) {
             return false;
         }
         // What is at the address where it answers now may be another's.
@@ -183,7 +183,7 @@ impl<'bound> Place<'bound> {
     pub(crate) fn silence(&self, silent: bool) {
         let config = self.device().config_space();
         let command = config.read(PCI_COMMAND);
-        if command.silent() != silent && !command.is_gone() {
+        if command.silent() != silent && !command.is_all_ones() {
             config.write_reg(command.with_silent(silent));
         }
     }

@@ -36,8 +36,8 @@ use kernel::sync::atomic::Relaxed;
 pub(crate) const RESET: Events = Events::bit::<0>();
 /// The chip has reported an error on the bus.
 pub(crate) const BUS_ERROR: Events = Events::bit::<1>();
-/// The device has ceased to answer.
-pub(crate) const GONE: Events = Events::bit::<2>();
+/// The card has not answered: it is to be looked at once more, and reset or given up.
+pub(crate) const DOUBT: Events = Events::bit::<2>();
 
 impl Nic<'_> {
     /// How the card is: its place on the bus, and the chip.
@@ -79,8 +79,8 @@ impl Nic<'_> {
                 false
             }
             Health::Gone => {
-                up.note_gone(&self.hw);
-                napi.schedule_work(GONE);
+                up.note_doubt(&self.hw);
+                napi.schedule_work(DOUBT);
                 false
             }
         }
@@ -119,7 +119,7 @@ impl Nic<'_> {
         }
     }
 
-    /// Looks at a card again that has ceased to answer.
+    /// Looks at a card again that has not answered.
     pub(crate) fn recover_or_give_up(&self, cx: &mut Locked<'_, Self>) {
         // A single word of all ones may be the bus's, not the card's.
         if self.answers() {

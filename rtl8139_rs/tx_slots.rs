@@ -99,7 +99,7 @@ impl AllStatus {
 
     /// Whether the value is what a device that is gone answers: no chip has sent, run empty and
     /// aborted in all slots at once.
-    pub(crate) fn is_gone(self) -> bool {
+    pub(crate) fn is_all_ones(self) -> bool {
         self.0 == u16::MAX
     }
 
@@ -199,7 +199,7 @@ impl TxSlots {
     /// Gives up the frames in flight, whose state is `status`, before the chip is reset. `done` is
     /// called for those that the chip is done with; returns how many others there were.
     pub(crate) fn abandon(&mut self, status: AllStatus, mut done: impl FnMut(Done)) -> u8 {
-        if !status.is_gone() {
+        if !status.is_all_ones() {
             while let Some(ended) = self.pop(status) {
                 done(ended);
             }
@@ -347,7 +347,7 @@ fn collect<P: Port>(slots: &mut TxSlots, port: &mut P) {
         return;
     }
     let status = port.status();
-    if status.is_gone() {
+    if status.is_all_ones() {
         return;
     }
 

@@ -91,24 +91,21 @@ impl<'bound> Rx<'bound> {
         // All frames count that were received, also those that nobody sees.
         nic.received.add(napi, 1, len);
 
-        let (taken, count, errors) = match action {
-            Action::Transmit => (
-                self.send_again(nic, up, napi, view),
-                &counters.xdp_tx,
-                &counters.xdp_tx_errors,
-            ),
-            Action::Redirect => (
-                self.redirect(napi, program, view),
-                &counters.xdp_redirect,
-                &counters.xdp_redirect_errors,
-            ),
-            Action::Abort => (None, &counters.xdp_aborted, &counters.xdp_aborted),
-            Action::Pass | Action::Drop => (None, &counters.xdp_drop, &counters.xdp_drop),
+        let (goes_on, counter) = match action {
+            Action::Transmit => match self.send_again(nic, up, napi, view) {
+                Some(()) => (true, &counters.xdp_tx),
+                None => (false, &counters.xdp_tx_errors),
+            },
+            Action::Redirect => match self.redirect(napi, program, view) {
+                Some(()) => (true, &counters.xdp_redirect),
+                None => (false, &counters.xdp_redirect_errors),
+            },
+            Action::Abort => (false, &counters.xdp_aborted),
+            // What passes has left above.
+            Action::Drop | Action::Pass => (false, &counters.xdp_drop),
         };
-        if taken.is_some() {
-            count.increment();
-        } else {
-            errors.increment();
+        counter.increment();
+        if !goes_on {
             napi.report_lost(program, action);
             self.give_again();
         }
@@ -124,9 +121,9 @@ impl<'bound> Rx<'bound> {
 
     /// Takes the buffer of the next descriptor, and puts a fresh one there; if there is none, the old one stays.
     fn take_full(&mut self, napi: &mut Poll<'_, Nic<'bound>>) -> Option<Buffer<'bound>> {
-        let place = self.buffers.get_mut(usize::from(self.next))?;
+        let buffer = self.buffers.get_mut(usize::from(self.next))?;
         let fresh = self.pool.take(napi).ok()?;
-        Some(core::mem::replace(place, fresh))
+        Some(core::mem::replace(buffer, fresh))
     }
 
     /// Passes the frame on to where the program has said; `None` if that is not possible.
@@ -151,12 +148,12 @@ impl<'bound> Rx<'bound> {
         let full = self.take_full(napi)?;
         let frame = Frame::from_received(&self.pool, full, view, MIN_FRAME_LEN).ok()?;
         napi.lock_tx(|tx, queue| {
-            let sent = path::make_room(nic, up, tx, queue)
+            let queued = path::make_room(nic, up, tx, queue)
                 .then(|| path::send_frame(nic, tx, queue, frame).ok());
-            sent.flatten()
+            queued.flatten()
         })
         .flatten()?;
-        self.sent = true;
+        self.unflushed = true;
         Some(())
     }
 }
@@ -250,10 +247,10 @@ impl<'bound> Tx<'bound> {
         }
         let address = frame.address();
         let at = usize::from(self.ring.at(0));
-        let Some(place) = self.places.get_mut(at) else {
+        let Some(entry) = self.entries.get_mut(at) else {
             return Err(frame);
         };
-        let Some(mine) = place.mine.take() else {
+        let Some(mine) = entry.mine.take() else {
             return Err(frame);
         };
         self.frames.put(at, frame);
