@@ -284,21 +284,9 @@ impl<'bound> driver::Operations for Nic<'bound> {
     }
 
     fn interrupt(&self, up: &Up, irq: &Interrupt<'_, Self>) -> irq::Return {
-        match up.acknowledge(&self.hw) {
-            Source::Chip => {}
-            Source::Other => return irq::Return::None,
-            source => {
-                // A card that has lost its memory space may hold the line, and nothing that is written to
-                // it would end that: this cannot wait for the poll.
-                if !self.place.restore() {
-                    if source == Source::Unclear && self.hw.is_there() {
-                        return irq::Return::None;
-                    }
-                    // It has its place, and yet it hears nothing.
-                    self.place.silence(true);
-                }
-                up.note_doubt(&self.hw);
-            }
+        let source = up.acknowledge(&self.hw);
+        if source != Source::Chip && !self.claims_interrupt(up, source) {
+            return irq::Return::None;
         }
         if !irq.schedule_napi() {
             // The order is that of `intr_mask`.
@@ -329,12 +317,8 @@ impl<'bound> driver::Operations for Nic<'bound> {
         if notes.tick {
             self.look_around(napi.dev());
         }
-        let bus_error = notes.events & bits::SYSTEM_ERROR != 0;
-        if bus_error {
-            self.counters.bus_errors.increment();
-        }
-        if (bus_error || notes.tick) && up.answers_bus_error(bus_error, notes.tick) {
-            napi.schedule_work(BUS_ERROR);
+        if notes.tick || notes.events & bits::SYSTEM_ERROR != 0 {
+            self.look_for_bus_error(up, napi, &notes);
         }
         if let Some(filter) = notes.filter {
             path::set_filter(self, rx, filter);

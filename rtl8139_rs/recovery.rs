@@ -10,8 +10,13 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    gate::Up,
+    gate::{
+        Notes,
+        Source,
+        Up, //
+    },
     hw::Health,
+    intr_mask::bits,
     nic::Nic,
     path::{
         self,
@@ -83,6 +88,36 @@ impl Nic<'_> {
                 napi.schedule_work(DOUBT);
                 false
             }
+        }
+    }
+
+    /// Whether an interrupt of which the chip says nothing may be that of a card which does not answer. Such a
+    /// card is made to leave the line alone, and the poll is to look at it. For the handler.
+    pub(crate) fn claims_interrupt(&self, up: &Up, source: Source) -> bool {
+        if source == Source::Other {
+            return false;
+        }
+        // A card that has lost its memory space may hold the line, and nothing that is written to it would end
+        // that: this cannot wait for the poll.
+        if !self.place.restore() {
+            if source == Source::Unclear && self.hw.is_there() {
+                return false;
+            }
+            // It has its place, and yet it hears nothing.
+            self.place.silence(true);
+        }
+        up.note_doubt(&self.hw);
+        true
+    }
+
+    /// Has an error on the bus answered, if there is one and it is time. In the poll.
+    pub(crate) fn look_for_bus_error(&self, up: &Up, napi: &Poll<'_, Self>, notes: &Notes) {
+        let reported = notes.events & bits::SYSTEM_ERROR != 0;
+        if reported {
+            self.counters.bus_errors.increment();
+        }
+        if up.answers_bus_error(reported, notes.tick) {
+            napi.schedule_work(BUS_ERROR);
         }
     }
 
