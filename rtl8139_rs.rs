@@ -6,28 +6,46 @@
 //! into which they copy frames: the *classic* mode. So has the RTL8129 before them, with a transceiver
 //! outside. The RTL8139C+ has descriptor rings in addition: the *C+* mode.
 //!
-//! The way of a frame is [`gate`], [`nic`], [`path`] and the files of its mode, in and out. All files:
+//! The files, in the order in which a frame comes in and another one goes out, and then what stands around that:
 //!
 //! | file | what |
 //! |---|---|
-//! | [`regs`], [`hw`], [`chip`] | registers; the chip as a whole; what differs between chips |
-//! | [`access`] | whether the registers are reached in memory or by I/O ports |
-//! | [`eeprom`], [`eeprom_wires`] | where the address comes from; how the chip shows it |
-//! | [`transceiver`], [`mii`], [`mdio`] | the transceiver; what its registers mean; the bus of one outside |
-//! | [`link`], [`wake`] | the link; what wakes the machine |
-//! | [`nic`] | the interface: up and down, interrupt, poll, and what the stack can ask |
-//! | [`settings`] | what the user can choose: features, mode, length of the rings |
-//! | [`recovery`], [`place`] | how the card is, and what is done if it is not well; its place on the bus |
-//! | [`gate`], [`intr_mask`] | what the handler leaves for the poll; when the chip may interrupt |
+//! | | *in: from an interrupt to the stack* |
+//! | [`gate`] | the handler: what the chip reports, noted for the poll |
+//! | [`intr_mask`] | when the chip may interrupt |
+//! | [`nic`] | the interface: interrupt and poll, up and down, and what the stack can ask |
 //! | [`path`] | the two modes, with a picture; which one a frame goes through |
-//! | [`classic_rx`], [`rx_ring`] | classic: receiving; headers and position in the ring |
-//! | [`classic_tx`], [`tx_slots`] | classic: sending; the slots, and when to look at them |
-//! | [`descriptor`] | C+: descriptors, and whose they are |
-//! | [`cplus_rx`] | C+: receiving |
-//! | [`cplus_tx`], [`tx_ring`] | C+: sending; the ring, and when to look at it |
-//! | [`xdp`] | C+: programs that look at received frames first, and what they send |
-//! | [`rx_filter`] | which addresses are received |
-//! | [`counters`], [`missed`], [`tally`] | what is counted: by the driver, by the chip |
+//! | [`classic_rx`] | classic: from the ring to the stack |
+//! | [`rx_ring`] | headers in that ring, and the position |
+//! | [`descriptor`] | C+: descriptors of both rings, and whose they are |
+//! | [`cplus_rx`] | C+: from the buffers to the stack |
+//! | [`xdp`] | C+: programs that look at a frame first, and frames that they send |
+//! | | *out: from `start_xmit` in `nic`, by `path`, to the chip* |
+//! | [`classic_tx`] | classic: from the stack to the slots |
+//! | [`tx_slots`] | which slots are in use, and when to look at them |
+//! | [`cplus_tx`] | C+: from the stack to the descriptors |
+//! | [`tx_ring`] | which descriptors are in use, and when to look at them |
+//! | | *the chip* |
+//! | [`chip`] | what differs between chips |
+//! | [`regs`] | registers |
+//! | [`access`] | whether they are reached in memory or by I/O ports |
+//! | [`hw`] | the chip as a whole: reset, start, halt |
+//! | [`rx_filter`] | which addresses it receives |
+//! | [`eeprom`] | where its address comes from |
+//! | [`eeprom_wires`] | how the chip shows that memory |
+//! | | *the link* |
+//! | [`link`] | as the stack and the user know it |
+//! | [`transceiver`] | the one inside, or one outside |
+//! | [`mdio`] | the bus of one outside |
+//! | [`mii`] | what its registers mean |
+//! | [`wake`] | what wakes the machine |
+//! | | *what the user chooses, what goes wrong, what is counted* |
+//! | [`settings`] | features, mode, length of the rings |
+//! | [`place`] | the card's place on the bus |
+//! | [`recovery`] | how the card is, and what is done if it is not well |
+//! | [`counters`] | what the driver counts |
+//! | [`missed`] | the chip's count of frames that found no room |
+//! | [`tally`] | what an RTL8139C+ counts by itself |
 //! | [`ethtool`] | what `ethtool` shows and sets |
 //!
 //! `chip`, `eeprom`, `intr_mask`, `mdio`, `mii`, `missed`, `rx_filter`, `rx_ring`, `tx_ring` and `tx_slots`
