@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # subjects: rtl8139_rs 8139cp
 # modes: classic cplus
-# timeout: 180
-"""The counters of `ip -s link` are exactly the traffic that was made; and the byte queue limit."""
+# timeout: 240
+"""The counters of `ip -s link` are exactly the traffic that was made; the byte queue limit; and a full ring."""
 
 import contextlib
 import os
