@@ -6,7 +6,7 @@
 //! into which they copy frames: the *classic* mode. So has the RTL8129 before them, with a transceiver
 //! outside. The RTL8139C+ has descriptor rings in addition: the *C+* mode.
 //!
-//! The files, in the order in which a frame comes in and another one goes out, and then what stands around that:
+//! The files, in the order in which a frame comes in and another one goes out; then what stands around that:
 //!
 //! | file | what |
 //! |---|---|

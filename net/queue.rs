@@ -53,8 +53,8 @@ pub(crate) enum Xmit {
     Busy(SkBuff),
 }
 
-/// How often a driver has stopped its queue, since its ring was full, and how often frames were let come again
-/// after that.
+/// How often a driver has stopped its queue, since its ring was full, and how often frames were let come
+/// again after that.
 ///
 /// What the layer itself does to the queue of an interface that is halted is no such stop. It ends one: an
 /// interface that is started has an empty ring.

@@ -176,8 +176,8 @@ impl Nic<'_> {
         missed.running = false;
     }
 
-    /// How many frames were sent well. What the chip has given up does not count, nor what it has not ended yet
-    /// and could still lose: so nothing has to be taken back.
+    /// How many frames were sent well. What the chip has given up does not count, nor what it has not ended
+    /// yet and could still lose: so nothing has to be taken back.
     pub(super) fn sent_well(&self, cx: &mut Locked<'_, Self>, up: Option<&Up>) -> u64 {
         let without = |pending: u64| {
             let (sent, _) = self.sent.get();

@@ -63,7 +63,7 @@ pub(crate) const RX_EVENTS: u16 =
 /// driver looks after from time to time.)
 const RX_INTERRUPTS: u16 = RX_EVENTS & !bits::RX_OVERFLOW;
 
-/// The events that have the poll look for what was sent: in the transmit slots, or in the ring of the C+ mode.
+/// The events that have the poll look for what was sent: in the transmit slots, or the ring of the C+ mode.
 pub(crate) const TX_EVENTS: u16 = bits::TX_OK | bits::TX_ERR;
 
 /// The events that come seldom; each of them is dealt with by the poll, or by work that it schedules.

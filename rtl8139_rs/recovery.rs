@@ -91,14 +91,14 @@ impl Nic<'_> {
         }
     }
 
-    /// Whether an interrupt of which the chip says nothing may be that of a card which does not answer. Such a
-    /// card is made to leave the line alone, and the poll is to look at it. For the handler.
+    /// Whether an interrupt of which the chip says nothing may be that of a card which does not answer. Such
+    /// a card is made to leave the line alone, and the poll is to look at it. For the handler.
     pub(crate) fn claims_interrupt(&self, up: &Up, source: Source) -> bool {
         if source == Source::Other {
             return false;
         }
-        // A card that has lost its memory space may hold the line, and nothing that is written to it would end
-        // that: this cannot wait for the poll.
+        // A card that has lost its memory space may hold the line, and nothing that is written to it would
+        // end that: this cannot wait for the poll.
         if !self.place.restore() {
             if source == Source::Unclear && self.hw.is_there() {
                 return false;

@@ -3,7 +3,7 @@
 # subjects: rtl8139_rs 8139cp
 # modes: classic cplus
 # timeout: 240
-"""The counters of `ip -s link` are exactly the traffic that was made; the byte queue limit; and a full ring."""
+"""The counters of `ip -s link` are exactly the traffic made; the byte queue limit; and a full ring."""
 
 import contextlib
 import os
@@ -266,8 +266,8 @@ def in_flight_in_a_chip_that_does_not_send(wire, folder):
 
 @cases.c_differs("it does not count by queues")
 def a_full_ring_stops_the_queue_and_the_reset_wakes_it(wire):
-    """Both are counted, once each. (The stack's own limit would stop the queue before its ring is full, so that
-    what is sent here passes by it.)"""
+    """Both are counted, once each. (The stack's own limit would stop the queue before its ring is full, so what
+    is sent here passes by it.)"""
     def counted():
         (total,) = queue_stats("device", wire.dut.link()["ifindex"])
         return total["tx-stop"], total["tx-wake"]
