@@ -3,7 +3,8 @@
 """Runs test suites and makes one account of them (scripts/test says how). Runs itself in the build root.
 
 usage: test.py [--compare] [--first] [--last] host|rig|KERNEL[:chosen|:unmade]...
-       test.py --picks NAME       exit status 0 if TESTS picks the test of this name, 1 if not
+       test.py --plan [--compare] PART...       writes down which tests a run of these parts has; exit status 2
+                                                if TESTS picks none
 
 host is cargo's tests, rig what came of those outside of the build root, KERNEL:unmade a failure since that
 kernel could not be made. --first begins the account anew, --last ends it; --compare runs the C originals
@@ -11,12 +12,12 @@ beside ours.
 """
 import argparse
 import collections
-import json
 import os
 import re
 import subprocess
 import sys
 import time
+import traceback
 
 TREE = "/rpacket"
 RESULTS = f"{TREE}/build/results"
@@ -27,16 +28,21 @@ PACKAGES = {
     "host/loom": ("selftests/host", "--features", "loom"),
     "host/rpsniff": ("rpsniff",),
 }
+# What runs outside the build root.
+RIG = "rig/host.sh"
 MODULES = ("rtl8139_rs", "af_rpacket")
 # How often a test runs again under which QEMU has ended itself.
 AGAIN = 2
 
 sys.path.insert(0, f"{TREE}/selftests")
 import heads  # noqa: E402
-from test_account import Account  # noqa: E402
+from test_account import Account, NotRun  # noqa: E402
+from test_journal import Journal  # noqa: E402
 from upstream import catalogue  # noqa: E402
 from kernel_log import GUILTY, guilty_lines  # noqa: E402
 
+# What this program ends with when it has come to no verdict.
+BROKEN = 3
 # What selftests/run ends with: all passed, something failed, the VM is not fit for the other tests.
 NOT_FIT = 3
 RUNNER_STATUS = 0, 1, NOT_FIT
@@ -79,6 +85,7 @@ def host_suite(account, title, folder, *options):
     if not os.path.exists(f"{TREE}/{folder}/Cargo.toml"):
         account.add("host", title, subject_of(title, ""), "none", "fail", f"no {folder}/Cargo.toml")
         account.top(False, title, f"no {folder}/Cargo.toml")
+        account.ended("none", title)
         return
     print(f"    KTAP version 1\n    # Subtest: {title}\n    # compiling ...", flush=True)
     began = time.monotonic()
@@ -118,11 +125,12 @@ def host_suite(account, title, folder, *options):
     print(f"    1..{number}", flush=True)
     account.top(status == 0 and number > 0, title)
     account.times.add("host", "none", title, time.monotonic() - began)
+    account.ended("none", title)
 
 
 def rig_suite(account):
     """What scripts/test ran outside the build root: selftests/rig/host.sh, one row for each result."""
-    title, planned, number, failed, lines = "rig/host.sh", 0, 0, 0, []
+    title, planned, number, failed, lines = RIG, 0, 0, 0, []
     if not wanted(title):
         return
     if os.path.exists(f"{RESULTS}/rig-host.ktap"):
@@ -145,6 +153,7 @@ def rig_suite(account):
         account.add("host", f"{title}: runs to its end", "rig", "none", "fail",
                     f"{planned} planned, {number} came")
     account.top(not failed, title)
+    account.ended("none", title)
 
 
 def host_suites(account):
@@ -157,11 +166,21 @@ def host_suites(account):
 # ---- VM -----------------------------------------------------------------------------------------
 
 
-def vm(kernel, command, *options):
-    """Runs a command in a VM, its output going through; returns its status."""
-    return subprocess.call(
-        ["python3", f"{TREE}/scripts/vm.py", "--kernel", kernel, "--modules", "none", *options, "--",
-         command])
+def vm(kernel, command, *options, meanwhile=lambda: None):
+    """Runs a command in a VM, its output going through, and looks at what it does meanwhile; returns its
+    status."""
+    with subprocess.Popen(
+            ["python3", f"{TREE}/scripts/vm.py", "--kernel", kernel, "--modules", "none", *options, "--",
+             command]) as process:
+        try:
+            while True:
+                try:
+                    return process.wait(1)
+                except subprocess.TimeoutExpired:
+                    meanwhile()
+        except KeyboardInterrupt:
+            meanwhile()
+            raise
 
 
 def vm_reason(status):
@@ -199,16 +218,6 @@ def vm_tests(kernel, chosen, compare):
             yield file, subject
 
 
-def events(path):
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    pass  # The VM died while it wrote this line.
-
-
 def no_tests(account, kernel, reason):
     """A failure of the VM, or of what runs the tests in it."""
     account.add("vm", "the VM runs the tests", "rig", kernel, "fail", reason)
@@ -242,45 +251,29 @@ def vm_group(account, kernel, group, tests):
         options += ["--append", "kmemleak=on"]
     tests, again, counted = list(tests), collections.Counter(), set()
     while tests:
-        journal = f"{RESULTS}/vm.jsonl"
-        if os.path.exists(journal):
-            os.unlink(journal)
+        path = f"{RESULTS}/vm.jsonl"
+        if os.path.exists(path):
+            os.unlink(path)
+        journal = Journal(path, account, kernel, counted)
         limit = sum((heads.read(file).timeout + 60) * heads.SLOW[kernel] for file, _ in tests) + 300
         command = (f"selftests/run --results build/results/vm.jsonl --first {account.number + 1} "
                    + ("--leak-scan " if leak_scan else "")
                    + " ".join(f"{file}:{subject}" for file, subject in tests))
-        began, spent = time.monotonic(), 0
-        status = vm(kernel, command, "--timeout", str(limit), *options)
-        open_test, rows, done, scanned = None, [], 0, False
-        for event in events(journal):
-            if event["event"] == "begin":
-                # What the runner has to say before the first one.
-                account.add_all(rows)
-                open_test, rows = (event["file"], event["subject"]), []
-            elif event["event"] == "end":
-                # Of one that runs again for its leaks only what it failed in now is new.
-                account.add_all(row for row in rows if open_test not in counted or row["result"] == "fail")
-                counted.add(open_test)
-                open_test, rows, done = None, [], done + 1
-                account.number += 1
-                spent += event["seconds"]
-                account.times.add("test", kernel, event["title"], event["seconds"])
-            elif event["event"] == "scan":
-                scanned, account.number = True, account.number + 1
-            else:
-                rows.append(event)
+        began = time.monotonic()
+        status = vm(kernel, command, "--timeout", str(limit), *options, meanwhile=journal.read)
+        journal.read(whole=True)
+        open_test, done = journal.open_test, journal.done
         account.times.add("boot", kernel, f"{machine}, {cpus} CPUs, {nics or 'no cards'}"
                           + (", counted" if trace or icount else "") + (", kmemleak" if leak_scan else ""),
-                          time.monotonic() - began - spent)
-        unspoilt = not any(row["result"] == "fail" and row["counted"] for row in rows)
-        if status == QEMU_FAILED and open_test and unspoilt and again[open_test] < AGAIN:
+                          time.monotonic() - began - journal.spent)
+        if status == QEMU_FAILED and open_test and journal.unspoilt() and again[open_test] < AGAIN:
             # Nothing of ours: the test has not come to its end, and does so in another VM.
             again[open_test] += 1
             account.again(open_test[0], vm_reason(status))
             # Nobody has looked for the leaks of those before it.
             tests = ruinous_last(tests[done:] + (tests[:done] if leak_scan else []))
             continue
-        account.add_all(rows)
+        account.add_all(journal.rows)
         if open_test:
             # The test under which the VM died.
             file, subject = open_test
@@ -288,12 +281,13 @@ def vm_group(account, kernel, group, tests):
             account.add_vm(f"{title}: the kernel survives it", subject.partition("+")[0], kernel, "fail",
                            vm_reason(status), heads.read(file).is_counted(subject))
             account.top(False, title, vm_reason(status))
+            account.ended(kernel, file, subject)
             done += 1
         elif status in VM_STATUS or status not in RUNNER_STATUS:
             no_tests(account, kernel, vm_reason(status))
         elif not done or done < len(tests) and status != NOT_FIT:
             no_tests(account, kernel, f"{done} of {len(tests)} came to their end; status {status}")
-        elif leak_scan and not scanned:
+        elif leak_scan and not journal.scanned:
             account.add("vm", "kmemleak looks for leaks", "rig", kernel, "fail", "the runner did not")
             account.top(False, "kmemleak looks for leaks", "the runner did not")
         if not done:
@@ -426,21 +420,45 @@ def kunit_suite(account, kernel):
         for line in guilty:
             print(f"    # {line}", flush=True)
     account.top(not failed, "kunit")
+    account.ended(kernel, "kunit")
+
+
+def plan(parts, compare):
+    """(kernel, test, subject) of each test of a run of these parts, as the account knows them."""
+    for part, _, how in parts:
+        if part == "host":
+            yield from (("none", title, "") for title in PACKAGES if wanted(title))
+        elif part == "rig":
+            yield from (("none", title, "") for title in (RIG,) if wanted(title))
+        else:
+            if part == "debug" and wanted("kunit"):
+                yield part, "kunit", ""
+            for file, subject in vm_tests(part, how == "chosen", compare):
+                yield part, file.removeprefix("selftests/"), subject
+
+
+def write_plan(parts, compare):
+    tests = list(plan(parts, compare))
+    if not tests:
+        print(f"rpacket: error: no test of this run has {PATTERN.pattern!r} in its name; they are like"
+              " drivers/ping.py, host/logic. Some need KERNEL=debug or make test-full", file=sys.stderr)
+        return 2
+    NotRun(RESULTS).keep(tests)
+    return 0
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
-    for option in ("--compare", "--first", "--last"):
+    for option in ("--plan", "--compare", "--first", "--last"):
         parser.add_argument(option, action="store_true")
-    parser.add_argument("--picks")
     parser.add_argument("parts", nargs="*")
     args = parser.parse_args()
-    if args.picks:
-        return 0 if wanted(args.picks) else 1
     parts = [part.partition(":") for part in args.parts]
     if {name for name, *_ in parts} - {"host", "rig", *heads.SLOW} or {what for *_, what in parts} - {"", "chosen", "unmade"}:
         parser.error("no such part")
     os.chdir(TREE)
+    if args.plan:
+        return write_plan(parts, args.compare)
     account = Account(RESULTS, args.first)
     for part, _, how in parts:
         if part == "host":
@@ -455,8 +473,15 @@ def main():
             vm_suite(account, part, how == "chosen", args.compare)
     if not args.last:
         return account.interrupt()
-    return account.finish(PATTERN.pattern)
+    return account.finish()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception:  # pylint: disable=broad-exception-caught
+        # Not to be taken for tests that failed.
+        traceback.print_exc()
+        sys.exit(BROKEN)

@@ -7,6 +7,31 @@ import os
 from test_times import Times
 
 
+class NotRun:
+    """The tests of a run that have not come to their end: not-run.csv, which names fewer and fewer."""
+
+    def __init__(self, folder):
+        self.path = f"{folder}/not-run.csv"
+        self.tests = []
+        if os.path.exists(self.path):
+            with open(self.path, newline="", encoding="utf-8") as file:
+                self.tests = [tuple(row) for row in csv.reader(file)][1:]
+
+    def keep(self, tests):
+        """These are left."""
+        self.tests = list(tests)
+        # In one step, since the run may be ended at this moment.
+        with open(f"{self.path}.new", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("kernel", "test", "subject"))
+            writer.writerows(self.tests)
+        os.replace(file.name, self.path)
+
+    def ended(self, test):
+        if test in self.tests:
+            self.keep(other for other in self.tests if other != test)
+
+
 class Account:
     """All results: rows for tests.csv, counts for the last line, numbers for KTAP.
 
@@ -29,6 +54,7 @@ class Account:
             self.csv.writerow(("suite", "test", "subject", "kernel", "result", "reason", "counted"))
             print("KTAP version 1", flush=True)
         self.times = Times(f"{folder}/times.csv")
+        self.not_run = NotRun(folder)
 
     def resume(self):
         """What the program before has left. It is of use only once."""
@@ -68,6 +94,10 @@ class Account:
             self.add_vm(event["test"], event["subject"], event["kernel"], event["result"],
                         event["reason"], event["counted"], event.get("expected", False))
 
+    def ended(self, kernel, test, subject=""):
+        """A test has come to its end, or to one that is in the account."""
+        self.not_run.ended((kernel, test.removeprefix("selftests/"), subject))
+
     def again(self, file, reason):
         """A test under which QEMU ended itself, and which therefore runs once more."""
         self.repeated.append(f"{file}: {reason}")
@@ -79,12 +109,9 @@ class Account:
         print(f"{'ok' if good else 'not ok'} {self.number} {title}{' # ' + note if note else ''}",
               flush=True)
 
-    def finish(self, pattern):
-        """The end of the output; returns the exit status. The pattern is what picked the tests."""
+    def finish(self):
+        """The end of the output; returns the exit status."""
         print(f"1..{self.number}")
-        if not self.number:
-            print(f"# no test's name has {pattern!r} in it; they are like drivers/ping.py, host/logic."
-                  " Some need KERNEL=debug or make test-full")
         for line in self.times.summary():
             print(f"# {line}")
         if self.differences:
@@ -98,6 +125,8 @@ class Account:
             print("# QEMU ended itself under these, which ran again:")
             for line in self.repeated:
                 print(f"#   {line}")
+        if self.not_run.tests:
+            print(f"# {len(self.not_run.tests)} tests were not run: build/results/not-run.csv names them")
         for line in self.failures:
             print(f"# failed: {line}")
         print("{pass} passed, {fail} failed, {skip} skipped".format(**self.counts), flush=True)

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from unittest import mock
@@ -40,17 +41,25 @@ def whole(number, verdict="pass"):
     return [began(number), result(number, verdict), {"event": "end", "title": "a test", "seconds": 1}]
 
 
+def in_table(folder, name="tests"):
+    with open(f"{folder}/{name}.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def run(*machines, leak_scan=False):
     """All tests on these VMs, (events, status) each; returns the counts, the failures, and which tests
     each VM was asked for."""
     machines, asked = list(machines), []
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        def vm(_kernel, command, *_options):
+        def vm(_kernel, command, *_options, meanwhile):
             events, status = machines.pop(0)
             places = [(command.find(file), number) for number, (file, _) in enumerate(TESTS) if file in command]
             asked.append([number for _, number in sorted(places)])
             with open(f"{folder}/vm.jsonl", "w", encoding="utf-8") as journal:
-                journal.writelines(f"{json.dumps(event)}\n" for event in events)
+                for event in events:
+                    journal.write(f"{json.dumps(event)}\n")
+                    journal.flush()
+                    meanwhile()
             return status
         test.RESULTS, test.vm, test.vm_reason = folder, vm, lambda status: f"status {status}"
         account = Account(folder)
@@ -72,10 +81,9 @@ def it_goes_on_in_the_next_program():
         last.add("vm", "four", "rig", "debug", "pass")
         last.again("five", "an assertion")
         last.top(True, "another file")
-        lib.equal(1, last.finish(""), "a failure of before is one of the run")
+        lib.equal(1, last.finish(), "a failure of before is one of the run")
         last.file.close()
-        with open(f"{folder}/tests.csv", newline="", encoding="utf-8") as file:
-            rows = [(row["test"], row["counted"]) for row in csv.DictReader(file)]
+        rows = [(row["test"], row["counted"]) for row in in_table(folder)]
     lib.equal([("one", "yes"), ("two", "yes"), ("three", "comparison"), ("four", "yes")], rows, "the table")
     lines = said.getvalue().splitlines()
     lib.equal(1, lines.count("KTAP version 1"), "heading")
@@ -87,7 +95,7 @@ def it_goes_on_in_the_next_program():
 
 def an_account_of_nothing_is_no_success():
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        lib.equal(1, Account(folder).finish("a pattern"))
+        lib.equal(1, Account(folder).finish())
 
 
 def what_is_said_before_the_first_test_counts():
@@ -101,8 +109,67 @@ def a_kernel_that_was_not_made_is_a_failure():
         account = Account(folder)
         account.add("host", "one", "rig", "none", "pass")
         test.unmade(account, "debug")
-        lib.equal(1, account.finish(""))
+        lib.equal(1, account.finish())
     lib.equal("1 passed, 1 failed, 0 skipped", said.getvalue().splitlines()[-1])
+
+
+def what_ends_with_a_run_is_told():
+    """Of a VM that does not end: the results of each test that has, and the names of the others."""
+    class Killed(BaseException):
+        pass
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        def vm(_kernel, _command, *_options, meanwhile):
+            text = "".join(f"{json.dumps(event)}\n" for event in whole(0) + [began(1), result(1, "pass")])
+            # At any moment a line may be there in part.
+            for start in range(0, len(text), 50):
+                with open(f"{folder}/vm.jsonl", "a", encoding="utf-8") as journal:
+                    journal.write(text[start:start + 50])
+                meanwhile()
+            raise Killed
+
+        with mock.patch.multiple(test, RESULTS=folder, PATTERN=re.compile(""), vm=vm,
+                                 vm_tests=lambda *_: TESTS), contextlib.suppress(Killed):
+            lib.equal(0, test.write_plan([("host", "", ""), ("stock", "", "")], False))
+            account = Account(folder)
+            account.add("host", "one", "rig", "none", "pass")
+            account.ended("none", "host/logic")
+            test.vm_suite(account, "stock", False, False)
+        lib.equal(["one", f"{TESTS[0][0]}: a case"], [row["test"] for row in in_table(folder)], "the table")
+        left = [(row["kernel"], row["test"], row["subject"]) for row in in_table(folder, "not-run")]
+        lib.equal([("none", "host/loom", ""), ("none", "host/rpsniff", ""),
+                   *(("stock", file.removeprefix("selftests/"), subject) for file, subject in TESTS[1:])],
+                  left, "what was not run")
+
+
+def what_is_not_run_is_said():
+    """Of a run that comes to its end, too, as when a kernel does not boot; and nothing else is."""
+    no_boot = ([], 252)
+    for machines, left in (([no_boot], 3), ([(whole(0) + [began(1)], CRASHED), no_boot], 1),
+                           ([(whole(0) + whole(1) + whole(2), 0)], 0)):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as said:
+            def vm(*_, meanwhile):  # pylint: disable=unused-argument
+                events, status = machines.pop(0)
+                with open(f"{folder}/vm.jsonl", "w", encoding="utf-8") as journal:
+                    journal.writelines(f"{json.dumps(event)}\n" for event in events)
+                return status
+            with mock.patch.multiple(test, RESULTS=folder, vm=vm, vm_tests=lambda *_: TESTS,
+                                     vm_reason=lambda status: f"status {status}"):
+                test.write_plan([("stock", "", "")], False)
+                account = Account(folder)
+                test.vm_suite(account, "stock", False, False)
+                account.finish()
+            lib.equal(left, len(in_table(folder, "not-run")))
+        lib.equal(left > 0, f"# {left} tests were not run" in said.getvalue(), said.getvalue())
+
+
+def a_run_of_nothing_is_refused():
+    for pattern, status in (("host/logic", 0), ("no/such", 2), ("rig/host.sh", 0)):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said, \
+                mock.patch.multiple(test, RESULTS=folder, PATTERN=re.compile(pattern)):
+            parts = [(part, "", "") for part in ("host", "rig", "stock")]
+            lib.equal(status, test.write_plan(parts, False), pattern)
+        lib.equal(status == 2, pattern in said.getvalue(), said.getvalue())
 
 
 def all_tests_in_one_vm():
@@ -270,7 +337,9 @@ def a_plan_of_kunit_that_is_not_kept():
 
 def main():
     for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success,
-                     what_is_said_before_the_first_test_counts, a_kernel_that_was_not_made_is_a_failure, all_tests_in_one_vm,
+                     what_is_said_before_the_first_test_counts, a_kernel_that_was_not_made_is_a_failure,
+                     what_ends_with_a_run_is_told, what_is_not_run_is_said, a_run_of_nothing_is_refused,
+                     all_tests_in_one_vm,
                      a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself,
                      whose_leaks_nobody_has_looked_for_runs_again, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,

@@ -199,7 +199,39 @@ a_root_in_use_is_locked() {
 	ends_with 143
 }
 
-ktap_set_plan 20
+# scripts_with NAME...: a tree of these scripts alone, in $STUBS; what they call beside each other is made up
+# by `stub`. Nothing is built there, and no VM boots.
+STUBS=$WORK/stubs
+scripts_with() {
+	local name
+	rm -rf "$STUBS"
+	mkdir -p "$STUBS/scripts" "$STUBS/build"
+	for name in lib.sh "$@"; do cp "$SCRIPTS/$name" "$STUBS/scripts/"; done
+}
+# stub NAME: a script of that tree, from standard input.
+stub() { { echo '#!/bin/bash'; cat; } >"$STUBS/scripts/$1"; chmod +x "$STUBS/scripts/$1"; }
+
+what_was_seen_is_told() {
+	scripts_with test
+	echo exit | stub kernel
+	echo exit | stub build
+	stub root <<-'EOF'
+		cd "$(dirname "$0")/../build/results"
+		case "$*" in
+		*--plan*) printf '%s\n' kernel,test,subject none,host/loom, stock,drivers/a.py,rig >not-run.csv ;;
+		*--first*) printf '%s\n' head one two three >tests.csv; echo begun; exec setpriv --pdeathsig TERM sleep 1000 ;;
+		esac
+	EOF
+	start env -u TESTS "$STUBS/scripts/test"
+	wait_for 20 grep -q begun "$WORK/out" || { cat "$WORK/err"; return 1; }
+	end_by "$1"
+	ends_with "$2" &&
+		grep -q 'not come to their end: the 3 results .*/tests.csv; 2 tests .*/not-run.csv' "$WORK/err" && return
+	cat "$WORK/err"
+	return 1
+}
+
+ktap_set_plan 22
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -209,6 +241,8 @@ check "so does SIGKILL" ends_in_the_root KILL 137
 check "Ctrl-C ends a VM" ends_in_the_vm INT 130
 check "so does SIGTERM, too" ends_in_the_vm TERM 143
 check "so does SIGKILL, too" ends_in_the_vm KILL 137
+check "Ctrl-C ends the tests, and it says what was seen" what_was_seen_is_told INT 130
+check "so does SIGTERM, which ends them" what_was_seen_is_told TERM 143
 check "two VMs run at once" two_vms
 check "a guest that crashes ends the run" says 'sysrq triggered crash' 254 \
 	vm -- 'echo c >/proc/sysrq-trigger; sleep 1000'
