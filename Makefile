@@ -32,7 +32,7 @@ distclean: clean
 demo:
 	@exec $(S)/demo
 vm:
-	@exec $(S)/vm --check
+	@exec $(S)/vm --check $(if $(CMD),-- "$$CMD")
 	@exec $(S)/build sniffer
 	@exec $(S)/vm $(if $(CMD),-- "$$CMD")
 test:

@@ -37,6 +37,8 @@ OWNER=$([ "$EUID" = 0 ] || echo user)
 # Messages go to standard error: standard output belongs to the command's result.
 say() { printf '%s\n' "rpacket: $*" >&2; }
 die() { printf '%s\n' "rpacket: error: $*" >&2; exit 1; }
+# What was asked for cannot be: said before anything is made.
+misuse() { printf '%s\n' "rpacket: error: $*" >&2; exit 2; }
 # For a verb that exists but whose substance does not: one line, exit 2.
 unavailable() { printf '%s\n' "rpacket: $*" >&2; exit 2; }
 

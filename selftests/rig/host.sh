@@ -231,7 +231,7 @@ what_was_seen_is_told() {
 	return 1
 }
 
-ktap_set_plan 22
+ktap_set_plan 23
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -254,6 +254,8 @@ check "a guest that hangs ends the run, and it says where" says 'no sign of life
 	vm -- 'pkill -STOP -P $PPID -f guest/start && sleep 1000'
 check "a defect of QEMU's is told from one of the guest" qemu_ends_itself
 check "a shell in the VM finds what is for it" a_shell_is_for_people
+check "without a terminal it is refused" says "needs a terminal.*CMD='" 2 \
+	timeout 30 "$SCRIPTS/vm" --no-build --modules none --nics ''
 check "what the kernel says before the first test is judged" a_boot_is_judged
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
