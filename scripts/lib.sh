@@ -132,6 +132,26 @@ check_kernel() {
 	die "there is no kernel $1: ${KERNELS[*]} are known"
 }
 
+# The cards of QEMU that scripts/vm can put in: of PCI, with a wire at their other end. They are asked for
+# before there is a QEMU; rig/host.sh compares this with what it says itself.
+CARDS=(rtl8139 e1000 e1000-82540em e1000-82544gc e1000-82545em e1000e igb
+	i82550 i82551 i82557a i82557b i82557c i82558a i82558b i82559a i82559b i82559c i82559er i82562 i82801
+	ne2k_pci pcnet tulip virtio-net virtio-net-pci virtio-net-pci-non-transitional virtio-net-pci-transitional
+	vmxnet3)
+
+# check_nics LIST: ends the script, before anything is made, if QEMU has not each card of the list. What it
+# says of their properties is known when there is a QEMU, that of the root: scripts/vm then asks it first.
+check_nics() {
+	local card cards
+	IFS=, read -ra cards <<<"$1"
+	for card in "${cards[@]%%+*}"; do
+		case " ${CARDS[*]} " in
+		*" ${card:-rtl8139} "*) ;;
+		*) misuse "NICS: there is no card $card: ${CARDS[*]} are known" ;;
+		esac
+	done
+}
+
 # check_number VARIABLE: ends the script unless the variable is empty or a whole number.
 check_number() {
 	[[ ${!1:-0} =~ ^[0-9]+$ ]] || die "$1 is a whole number, not ${!1}"

@@ -34,6 +34,7 @@ VIRTME_RUN = "/opt/virtme-ng/bin/virtme-run"
 ATTEMPTS = 3
 KEEP = 12
 
+REFUSED = 2
 QEMU_FAILED, COMPLAINED, NOT_STARTED, NO_BOOT, HUNG, PANIC, TIMEOUT = 249, 250, 251, 252, 253, 254, 124
 
 # Where the story of what ends a guest begins in the log.
@@ -74,19 +75,9 @@ def guilty_part(lines):
     return lines[max(0, first - 3):first + 97]
 
 
-def qemu_options(options, guest, kvm):
-    result = [
-        "-machine", options.machine,
-        "-qmp", f"unix:{guest.sockets}/monitor",
-    ]
-    if not options.sleeps:
-        result += ["-device", "virtio-serial-pci,id=rpacket,max_ports=4"]
-    for port in ("beat", "qmp"):
-        result += [
-            "-chardev", f"socket,id=rp-{port},path={guest.sockets}/{port}",
-            "-device", vm_sleeper.port(port) if options.sleeps else
-            f"virtserialport,bus=rpacket.0,chardev=rp-{port},name=rpacket.{port}",
-        ]
+def cards(options):
+    """QEMU's options for the network cards."""
+    result = []
     for number, card in enumerate(c for c in options.nics.split(",") if c):
         model, *properties = card.split("+")
         slot = f"addr={0x10 + number:#x}"
@@ -100,6 +91,34 @@ def qemu_options(options, guest, kvm):
                 f"mac=52:54:00:00:00:{number + 1:02x}", *properties,
             ]),
         ]
+    return result
+
+
+def probe(options):
+    """Whether QEMU takes the cards, of a machine that does not run; if not, it says why."""
+    done = subprocess.run(
+        ["qemu-system-x86_64", "-machine", options.machine, "-accel", "tcg", "-nodefaults", "-display", "none",
+         "-S", "-monitor", "stdio", *cards(options)],
+        check=False, input="quit\n", text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if done.returncode:
+        say(f"error: QEMU does not take the cards of NICS={options.nics}: {done.stderr.strip()}")
+    return REFUSED if done.returncode else 0
+
+
+def qemu_options(options, guest, kvm):
+    result = [
+        "-machine", options.machine,
+        "-qmp", f"unix:{guest.sockets}/monitor",
+    ]
+    if not options.sleeps:
+        result += ["-device", "virtio-serial-pci,id=rpacket,max_ports=4"]
+    for port in ("beat", "qmp"):
+        result += [
+            "-chardev", f"socket,id=rp-{port},path={guest.sockets}/{port}",
+            "-device", vm_sleeper.port(port) if options.sleeps else
+            f"virtserialport,bus=rpacket.0,chardev=rp-{port},name=rpacket.{port}",
+        ]
+    result += cards(options)
     if options.qtest:
         # QEMU is at both ends of this socket: what the guest writes to the port are commands of the
         # qtest protocol. Without a log, which would go to the console.
@@ -345,6 +364,7 @@ def parse():
     parser.add_argument("--qtest", action="store_true")
     parser.add_argument("--one-thread", action="store_true")
     parser.add_argument("--sleeps", action="store_true")
+    parser.add_argument("--probe", action="store_true")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()
     options.modules = options.modules.replace(",", " ")
@@ -367,6 +387,8 @@ def main():
     options = parse()
     # A closed pipe or the end of the sandbox ends this program; the sandbox ends the guest.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    if options.probe:
+        return probe(options)
     kvm = not options.icount and kvm_works(options)
     if not options.command:
         if options.sleeps:

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from unittest import mock
@@ -21,6 +22,7 @@ import heads
 import lib
 import test
 from test_account import Account
+from upstream import catalogue
 
 TESTS = [(f"selftests/drivers/{name}.py", "rtl8139_rs") for name in ("lengths", "link", "mac")]
 CRASHED = 254
@@ -170,6 +172,16 @@ def a_run_of_nothing_is_refused():
             parts = [(part, "", "") for part in ("host", "rig", "stock")]
             lib.equal(status, test.write_plan(parts, False), pattern)
         lib.equal(status == 2, pattern in said.getvalue(), said.getvalue())
+
+
+def what_can_be_picked_is_known_without_python():
+    """scripts/test refuses a TESTS that picks nothing before there is a build root."""
+    names = {*test.PACKAGES, "kunit", *(f"upstream/{one.name}" for one in catalogue.TESTS)}
+    for folder in test.FOLDERS:
+        names |= {f"{folder}/{name}" for name in os.listdir(f"{HERE}/../{folder}")
+                  if name.endswith((".sh", ".py")) and os.access(f"{HERE}/../{folder}/{name}", os.X_OK)}
+    done = subprocess.run([f"{HERE}/../../scripts/test", "--names"], check=True, text=True, stdout=subprocess.PIPE)
+    lib.equal(sorted(names), sorted(done.stdout.split()))
 
 
 def all_tests_in_one_vm():
@@ -339,7 +351,7 @@ def main():
     for function in (it_goes_on_in_the_next_program, an_account_of_nothing_is_no_success,
                      what_is_said_before_the_first_test_counts, a_kernel_that_was_not_made_is_a_failure,
                      what_ends_with_a_run_is_told, what_is_not_run_is_said, a_run_of_nothing_is_refused,
-                     all_tests_in_one_vm,
+                     what_can_be_picked_is_known_without_python, all_tests_in_one_vm,
                      a_vm_that_is_not_fit_for_more, again_when_qemu_has_ended_itself,
                      whose_leaks_nobody_has_looked_for_runs_again, but_not_for_ever,
                      and_not_if_it_had_failed_already, a_kernel_that_dies, a_kernel_that_does_not_boot,

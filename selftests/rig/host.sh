@@ -219,7 +219,11 @@ what_was_seen_is_told() {
 		cd "$(dirname "$0")/../build/results"
 		case "$*" in
 		*--plan*) printf '%s\n' kernel,test,subject none,host/loom, stock,drivers/a.py,rig >not-run.csv ;;
-		*--first*) printf '%s\n' head one two three >tests.csv; echo begun; exec setpriv --pdeathsig TERM sleep 1000 ;;
+		*--first*)
+			printf '%s\n' head one two three >tests.csv
+			echo begun
+			exec setpriv --pdeathsig TERM sleep 1000
+			;;
 		esac
 	EOF
 	start env -u TESTS "$STUBS/scripts/test"
@@ -231,7 +235,26 @@ what_was_seen_is_told() {
 	return 1
 }
 
-ktap_set_plan 23
+# refused REGEX NAME=VALUE COMMAND...: what nobody has, before anything is made: there is no root here.
+refused() {
+	says "$1" 2 env RPACKET_CACHE="$WORK/none" "$2" timeout 30 "${@:3}" && [ ! -e "$WORK/none" ]
+}
+
+# The list of cards is what QEMU says of itself. A rocker is a switch with other options.
+cards_are_qemus() {
+	"$SCRIPTS/root" run qemu-system-x86_64 -device help |
+		sed -nE '/^Network devices/,/^$/ {
+			/bus PCI/! d
+			s/^name "([^"]*)".* alias "([^"]*)".*/\1\n\2/
+			s/^name "([^"]*)".*/\1/
+			p
+		}' | grep -vx rocker | sort >"$WORK/qemus"
+	# shellcheck disable=SC2016 # The inner shell's.
+	bash -c 'RPACKET_TIED=$$; . "$0"; printf "%s\n" "${CARDS[@]}"' "$SCRIPTS/lib.sh" |
+		sort | diff "$WORK/qemus" -
+}
+
+ktap_set_plan 27
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -256,6 +279,11 @@ check "a defect of QEMU's is told from one of the guest" qemu_ends_itself
 check "a shell in the VM finds what is for it" a_shell_is_for_people
 check "without a terminal it is refused" says "needs a terminal.*CMD='" 2 \
 	timeout 30 "$SCRIPTS/vm" --no-build --modules none --nics ''
+check "so is a pattern that picks no test" refused "no test has 'no/such'" TESTS=no/such "$SCRIPTS/test"
+check "so is a card that QEMU has not" refused 'no card nosuch' NICS=e1000,nosuch "$SCRIPTS/vm" -- true
+check "so is what QEMU does not take of a card" says 'does not take.*nosuch' 2 \
+	timeout 60 "$SCRIPTS/vm" --no-build --nics rtl8139+nosuch=1 -- true
+check "the cards that are known are QEMU's" cards_are_qemus
 check "what the kernel says before the first test is judged" a_boot_is_judged
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
