@@ -64,13 +64,15 @@ usage() { sed -n '2,/^[^#]/{/^# SPDX/d;/^#/!d;s/^#\( \|$\)//;p}' "$1"; }
 # ended.
 # The command is a program or a function that returns the status of each of its steps.
 logged() {
-	local name=$1 kept log ticker began=$SECONDS rc=0
+	local name=$1 kept log ticker messages began=$SECONDS rc=0
 	shift
 	writable "$CACHE/log" "$CACHE_ELSEWHERE"
 	kept=$CACHE/log/${name//[^A-Za-z0-9._-]/-}.log
 	log=$kept.$$
 	# Ctrl-C ends the command as well. (By a trap on SIGTERM this would wait for it.)
-	trap 'rm -f "$log"; say "$name: interrupted after $((SECONDS - began)) s"; exit 130' INT
+	# In a function its messages would be in the log, too.
+	exec {messages}>&2
+	trap 'rm -f "$log"; say "$name: interrupted after $((SECONDS - began)) s" 2>&"$messages"; exit 130' INT
 	say "$name ..."
 	if [ "${V:-}" = 1 ]; then
 		"$@" 2>&1 | tee "$log" >&2 || rc=${PIPESTATUS[0]}
@@ -87,6 +89,7 @@ logged() {
 		wait "$ticker" 2>/dev/null || :
 	fi
 	trap - INT
+	exec {messages}>&-
 	mv "$log" "$kept"
 	if [ "$rc" != 0 ]; then
 		tail -n 25 "$kept" | sed 's/^/    /' >&2

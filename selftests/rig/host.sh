@@ -235,6 +235,42 @@ what_was_seen_is_told() {
 	return 1
 }
 
+# a_root_in_the_making SIGNAL STATUS REGEX [packages]: is interrupted, in the first of its two long steps or,
+# with its packages there, in the second. Nothing is fetched: what would do it is made up.
+a_root_in_the_making() {
+	local cache=$WORK/making bin=$WORK/bin partial name version
+	version=$(sed -n 's/^SERIES=//p' "$SCRIPTS/lib.sh").1
+	rm -rf "$cache" "$bin" "$WORK/begun"
+	mkdir -p "$cache" "$bin"
+	for name in apt-get apt-cache mmdebstrap unshare; do
+		cat >"$bin/$name" <<-EOF
+			#!/bin/bash
+			case "$name \$*" in
+			apt-cache*)
+				for name in {binary,modules,headers}-$version+deb13-amd64 source-${version%.*}; do
+					printf '%s\n' "Package: linux-\$name" "Version: $version-1" ""
+				done ;;
+			unshare*enter-root*) touch "$WORK/begun"; read -r -u 8 ;;
+			*mmdebstrap*) touch "$WORK/begun"; exec sleep 1000 ;;
+			unshare*) exec "$(type -P unshare)" "\$@" ;;
+			esac
+		EOF
+		chmod +x "$bin/$name"
+	done
+	partial=$cache/$(basename "$("$SCRIPTS/root" path)").partial
+	if [ $# = 4 ]; then
+		mkdir -p "$partial"/{etc,var/lib/rpacket}
+		echo "$version+deb13-amd64" >"$partial/var/lib/rpacket/release"
+		echo "$version-1" >"$partial/var/lib/rpacket/version"
+	fi
+	start env PATH="$bin:$PATH" RPACKET_CACHE="$cache" "$SCRIPTS/root" make
+	wait_for 30 test -e "$WORK/begun" || { cat "$WORK/err"; return 1; }
+	end_by "$1"
+	ends_with "$2" && grep -qE "build root is not complete.*$3" "$WORK/err" && return
+	cat "$WORK/err"
+	return 1
+}
+
 # refused REGEX NAME=VALUE COMMAND...: what nobody has, before anything is made: there is no root here.
 refused() {
 	says "$1" 2 env RPACKET_CACHE="$WORK/none" "$2" timeout 30 "${@:3}" && [ ! -e "$WORK/none" ]
@@ -254,7 +290,7 @@ cards_are_qemus() {
 		sort | diff "$WORK/qemus" -
 }
 
-ktap_set_plan 27
+ktap_set_plan 30
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -288,5 +324,11 @@ check "what the kernel says before the first test is judged" a_boot_is_judged
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
 check "prune leaves what is of this version" own_stays
+check "Ctrl-C ends a root in the making, and it says that nothing of it is of use" \
+	a_root_in_the_making INT 130 'interrupted; the same command takes away'
+check "so does SIGTERM, also with what fetches the packages" \
+	a_root_in_the_making TERM 143 'the same command takes away'
+check "Ctrl-C ends it later, and it says that the packages stay" \
+	a_root_in_the_making INT 130 'interrupted; its packages are kept' packages
 check "a root in use is locked" a_root_in_use_is_locked
 ktap_finished
