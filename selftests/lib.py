@@ -80,6 +80,11 @@ def xfail(name, why):
     _result("not ok", name, " # XFAIL " + " ".join(str(why).split()))
 
 
+def failed():
+    """Whether a result until now was a failure."""
+    return _failed > 0
+
+
 def diag(text):
     for line in str(text).splitlines():
         print("# " + line, flush=True)

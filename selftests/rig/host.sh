@@ -271,6 +271,29 @@ a_root_in_the_making() {
 	return 1
 }
 
+# a_demo STATUS LEFT WORD COMMAND: ends with the status and says the word; its VM does this, and what is then
+# build/demo.pcapng is the last demo's (old) or its own (new).
+a_demo() {
+	scripts_with demo
+	echo exit | stub build
+	stub vm <<-EOF
+		cd "$STUBS/build"
+		mkdir demo.new
+		echo new >demo.new/demo.pcapng
+		$4
+	EOF
+	echo old >"$STUBS/build/demo.pcapng"
+	mkdir "$STUBS/build/demo.new"
+	says "$3" "$1" "$STUBS/scripts/demo" || return 1
+	[ "$(cat "$STUBS/build/demo.pcapng")" = "$2" ] || { echo "not the $2 capture"; return 1; }
+}
+demos() {
+	a_demo 0 new 'the demo worked' 'mv demo.new/* .; rmdir demo.new' &&
+		a_demo 1 old 'is in build/demo.new' 'exit 1' && [ -e "$STUBS/build/demo.new/demo.pcapng" ] &&
+		a_demo 1 old 'was interrupted' 'exit 130' && [ ! -e "$STUBS/build/demo.new" ] &&
+		a_demo 1 old 'left no build/demo.pcapng' 'exit 0'
+}
+
 # refused REGEX NAME=VALUE COMMAND...: what nobody has, before anything is made: there is no root here.
 refused() {
 	says "$1" 2 env RPACKET_CACHE="$WORK/none" "$2" timeout 30 "${@:3}" && [ ! -e "$WORK/none" ]
@@ -290,7 +313,7 @@ cards_are_qemus() {
 		sort | diff "$WORK/qemus" -
 }
 
-ktap_set_plan 30
+ktap_set_plan 31
 mounts >"$WORK/mounts"
 check "a status comes through the build root" comes_through 7 "$SCRIPTS/root" run bash -c 'exit 7'
 check "a status comes through the VM" comes_through 9 vm -- 'exit 9'
@@ -321,6 +344,7 @@ check "so is what QEMU does not take of a card" says 'does not take.*nosuch' 2 \
 	timeout 60 "$SCRIPTS/vm" --no-build --nics rtl8139+nosuch=1 -- true
 check "the cards that are known are QEMU's" cards_are_qemus
 check "what the kernel says before the first test is judged" a_boot_is_judged
+check "the capture of the last demo stays until the next is complete" demos
 check "each boot is counted" a_boot_is_counted
 check "prune leaves what is in use" in_use_stays
 check "prune leaves what is of this version" own_stays
