@@ -8,4 +8,5 @@ mod family;
 mod length;
 mod membership;
 mod option;
+mod ring;
 mod state;

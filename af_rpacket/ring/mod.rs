@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packet rings: memory that a program maps, in which frames arrive and from which they are sent.
+//!
+//! A program asks for a ring with `PACKET_RX_RING` or `PACKET_TX_RING`: so many blocks of so many
+//! bytes each. It maps the blocks one behind the other, and hands them to and fro with the kernel by
+//! a status word, without a system call for each frame. There are three layouts:
+//!
+//! ```text
+//! V1 and V2: each block is cut in slots of one size, one frame a slot. A rest at the end is unused.
+//!
+//! | slot 0 | slot 1 | slot 2 |rest| slot 3 | slot 4 | slot 5 |rest| ...
+//! '--------- block 0 -----------' '--------- block 1 -----------'
+//!
+//! V3, receiving: each block has a descriptor with the status word of all that is in it, an area
+//! that is the program's own, and as many frames as there is room for, one behind the other.
+//!
+//! | descriptor | private | frame | frame | frame |    ...
+//! '--------------------- block 0 ---------------------' ...
+//!
+//! One frame, with its offsets from where the slot begins:
+//!
+//! 0         address   prefix           mac              net
+//! | header | sockaddr_ll | ... [vnet] | link header    | data ... |
+//!                                       '-------- kept ---------'
+//! ```
+//!
+//! The program may write all of it at any time. So nothing here reads the shared memory: these files
+//! say how large things are and what bytes go where, from values that are the kernel's own.
+//!
+//! | file | |
+//! |---|---|
+//! | [`version`] | the three layouts, the lengths of their headers |
+//! | [`geometry`] | what a program asks for, checked: the blocks and slots of a ring |
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod geometry;
+pub(crate) mod version;
