@@ -32,8 +32,10 @@
 //! |---|---|
 //! | [`version`] | the three layouts, the lengths of their headers |
 //! | [`geometry`] | what a program asks for, checked: the blocks and slots of a ring |
+//! | [`layout`] | where in a slot a frame lies, how much of it is kept |
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod geometry;
+pub(crate) mod layout;
 pub(crate) mod version;

@@ -12,6 +12,7 @@ use crate::packet::ring::version::Version;
 use kernel::prelude::*;
 
 mod geometry;
+mod layout;
 mod version;
 
 const VERSIONS: [Version; 3] = [Version::V1, Version::V2, Version::V3];
