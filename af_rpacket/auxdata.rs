@@ -10,17 +10,17 @@
 pub(crate) const SIZE: usize = 20;
 
 /// The frame is the program's.
-const TP_STATUS_USER: u32 = 1 << 0;
+pub(crate) const TP_STATUS_USER: u32 = 1 << 0;
 /// The checksum is still to be filled in, by the device.
-const TP_STATUS_CSUMNOTREADY: u32 = 1 << 3;
+pub(crate) const TP_STATUS_CSUMNOTREADY: u32 = 1 << 3;
 /// `tp_vlan_tci` is valid.
-const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
+pub(crate) const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
 /// `tp_vlan_tpid` is valid.
-const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
+pub(crate) const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
 /// The checksum was checked and is right.
-const TP_STATUS_CSUM_VALID: u32 = 1 << 7;
+pub(crate) const TP_STATUS_CSUM_VALID: u32 = 1 << 7;
 /// The frame is a TCP segment that is longer than the wire allows.
-const TP_STATUS_GSO_TCP: u32 = 1 << 8;
+pub(crate) const TP_STATUS_GSO_TCP: u32 = 1 << 8;
 
 /// What is known about the checksum of the transport layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,9 +33,11 @@
 //! | [`version`] | the three layouts, the lengths of their headers |
 //! | [`geometry`] | what a program asks for, checked: the blocks and slots of a ring |
 //! | [`layout`] | where in a slot a frame lies, how much of it is kept |
+//! | [`header`] | what is written before a frame and at the head of a block; status bits |
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod geometry;
+pub(crate) mod header;
 pub(crate) mod layout;
 pub(crate) mod version;

@@ -12,6 +12,7 @@ use crate::packet::ring::version::Version;
 use kernel::prelude::*;
 
 mod geometry;
+mod header;
 mod layout;
 mod version;
 
