@@ -8,7 +8,7 @@
 //! | 4 | `tp_block_nr` | | how many blocks; zero takes the ring away |
 //! | 8 | `tp_frame_size` | | bytes of a slot |
 //! | 12 | `tp_frame_nr` | | how many slots, which must be what fits in the blocks |
-//! | 16 | `tp_retire_blk_tov` | yes | milliseconds after which a block is handed over; zero: see [`retire_time`] |
+//! | 16 | `tp_retire_blk_tov` | yes | milliseconds until a block is handed over; zero: [`retire_time`] |
 //! | 20 | `tp_sizeof_priv` | yes | bytes at the head of a block that are the program's own |
 //! | 24 | `tp_feature_req_word` | yes | what a program would like: bit 0 for hashes |
 //!

@@ -14,6 +14,8 @@ pub(crate) mod length;
 pub(crate) mod membership;
 #[path = "../../../af_rpacket/option.rs"]
 pub(crate) mod option;
+#[path = "../../../af_rpacket/option_table.rs"]
+pub(crate) mod option_table;
 #[path = "../../../af_rpacket/ring/mod.rs"]
 pub(crate) mod ring;
 #[path = "../../../af_rpacket/state.rs"]

@@ -8,5 +8,6 @@ mod family;
 mod length;
 mod membership;
 mod option;
+mod option_table;
 mod ring;
 mod state;
