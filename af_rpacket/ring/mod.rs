@@ -25,8 +25,9 @@
 //!                                       '-------- kept ---------'
 //! ```
 //!
-//! The program may write all of it at any time. So nothing here reads the shared memory: these files
-//! say how large things are and what bytes go where, from values that are the kernel's own.
+//! The program may write all of it at any time. So of the shared memory these files read the status words
+//! alone, which say whose a slot or a block is, and what a slot asks to be sent, once. Whatever else decides
+//! anything is kept in private memory.
 //!
 //! | file | |
 //! |---|---|
@@ -34,10 +35,21 @@
 //! | [`geometry`] | what a program asks for, checked: the blocks and slots of a ring |
 //! | [`layout`] | where in a slot a frame lies, how much of it is kept |
 //! | [`header`] | what is written before a frame and at the head of a block; status bits |
+//! | [`words`] | the status words of the shared memory, and what was lost |
+//! | [`frames`] | versions 1 and 2, received: which slot a frame gets |
+//! | [`blocks`], `block`, `cursor`, [`place`] | version 3, received: which place in which block |
+//! | [`transmit`] | what a slot asks to be sent, which slot is next, and when it is free again |
 
 #![forbid(unsafe_code)]
 
+mod block;
+pub(crate) mod blocks;
+mod cursor;
+pub(crate) mod frames;
 pub(crate) mod geometry;
 pub(crate) mod header;
 pub(crate) mod layout;
+pub(crate) mod place;
+pub(crate) mod transmit;
 pub(crate) mod version;
+pub(crate) mod words;

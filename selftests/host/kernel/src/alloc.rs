@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::ops::{
+    BitOr,
     Deref,
     DerefMut, //
 };
@@ -45,6 +46,17 @@ pub struct Flags;
 
 /// The allocation may sleep.
 pub const GFP_KERNEL: Flags = Flags;
+
+/// A failure is not worth a word in the log.
+pub const __GFP_NOWARN: Flags = Flags;
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, _other: Self) -> Self {
+        self
+    }
+}
 
 /// A value in memory of `kmalloc()`.
 #[derive(Debug)]
@@ -106,6 +118,9 @@ impl<T> KVec<T> {
         self.0.clear();
     }
 }
+
+/// Values in memory of `kvmalloc()`, in a row. Here it comes from the same place.
+pub type KVVec<T> = KVec<T>;
 
 pub mod kvec {
     //! What can go wrong with a [`KVec`](super::KVec).

@@ -28,8 +28,10 @@ pub mod prelude {
 
     pub use crate::alloc::{
         KBox,
+        KVVec,
         KVec,
-        GFP_KERNEL, //
+        GFP_KERNEL,
+        __GFP_NOWARN, //
     };
     pub use crate::error::{
         code::*,

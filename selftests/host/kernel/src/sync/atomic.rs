@@ -61,6 +61,7 @@ pub trait AtomicType: Copy {
 /// A type that can be added to.
 pub trait AtomicAdd: AtomicType {
     fn fetch_add(cell: &Self::Cell, value: Self, ordering: Imp) -> Self;
+    fn fetch_sub(cell: &Self::Cell, value: Self, ordering: Imp) -> Self;
 }
 
 macro_rules! atomic {
@@ -98,6 +99,7 @@ macro_rules! atomic {
 
 atomic! {
     bool: imp::AtomicBool,
+    i32: imp::AtomicI32,
     u32: imp::AtomicU32,
     u64: imp::AtomicU64,
     usize: imp::AtomicUsize,
@@ -109,11 +111,15 @@ macro_rules! add {
             fn fetch_add(cell: &Self::Cell, value: Self, ordering: Imp) -> Self {
                 cell.fetch_add(value, ordering)
             }
+
+            fn fetch_sub(cell: &Self::Cell, value: Self, ordering: Imp) -> Self {
+                cell.fetch_sub(value, ordering)
+            }
         }
     )*};
 }
 
-add!(u32 u64 usize);
+add!(i32 u32 u64 usize);
 
 /// An atomic `T`.
 ///
@@ -160,5 +166,9 @@ impl<T: AtomicAdd> Atomic<T> {
 
     pub fn fetch_add<O: Ordering>(&self, value: T, _ordering: O) -> T {
         T::fetch_add(self.cell(), value, weak::ordering(O::IMP))
+    }
+
+    pub fn fetch_sub<O: Ordering>(&self, value: T, _ordering: O) -> T {
+        T::fetch_sub(self.cell(), value, weak::ordering(O::IMP))
     }
 }
