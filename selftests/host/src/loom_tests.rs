@@ -11,6 +11,10 @@
 //! masked, or masks after that; acknowledges after it has scheduled; does not note what it has acknowledged;
 //! the poll takes its notes once more at its end; `submit` does not look again, or before it arms; rare
 //! counters are added to by a load and a store; missed frames are read while the chip is restarted.
+//! In the rings: a slot is taken for full, or for free, by a position that is old; its turn is not looked
+//! at, or changed before the status; `position` orders nothing; a block counts as free when all is copied,
+//! or when its status is about to be written; it is shut by a load and a store, or opened before it is
+//! prepared; a slot to send is given back before its mark is gone, or looked at after the mark.
 //!
 //! Not here, since loom has nothing to find: `Switch` in `af_rpacket/socket.rs` and `half_duplex` in
 //! `rtl8139_rs/nic.rs`, single flags that nothing else depends on; what is only ever reached under one
@@ -23,6 +27,9 @@ mod dma;
 mod flow;
 mod interrupt;
 mod missed;
+mod ring_blocks;
+mod ring_frames;
+mod ring_transmit;
 mod stats;
 mod transmit;
 
