@@ -17,6 +17,7 @@
 #include <linux/inetdevice.h>
 #include <linux/interrupt.h>
 #include <linux/mii.h>
+#include <linux/mman.h>
 #include <linux/net_tstamp.h>
 #include <linux/netdevice.h>
 #include <linux/pci.h>

@@ -28,6 +28,13 @@ struct xdp_rxq_info;
  */
 #pragma clang attribute push([[clang::always_inline]], apply_to = function)
 #endif
+/* helpers/memory.c */
+unsigned long rnet_helper_get_compound_pages(unsigned int order, bool retry);
+struct page *rnet_helper_memory_to_page(const void *addr);
+void rnet_helper_skb_add_page(struct sk_buff *skb, struct page *page, unsigned int offset,
+			      unsigned int len);
+bool rnet_helper_skb_has_frag_room(const struct sk_buff *skb);
+
 /* helpers/netdevice.c */
 void rnet_helper_dev_hold(struct net_device *dev);
 void rnet_helper_dev_put(struct net_device *dev);

@@ -13,8 +13,10 @@
 //! | [`lock`] | a spinlock that only tasks take | `spin_lock()` |
 //! | [`procfs`] | files in `/proc/net` | `proc_create_net_single()` |
 //! | [`pci`] | PCI drivers with all ids, shutdown, power management and error handlers | `struct pci_driver` |
+//! | [`published`] | a value that softirqs read without a lock, and a task replaces | `rcu_dereference()` |
 //! | [`registers`] | registers in memory or I/O ports, which a debug kernel can have lie | `pci_iomap()` |
 //! | [`static_ref`] | a `static` that a trait names by a constant | `static struct` |
+//! | [`timer`] | a timer that fires in a softirq, and can be armed anywhere | `struct hrtimer` |
 
 #![allow(unsafe_code)]
 // Both modules of this project compile this folder; each uses its own part of it.
@@ -27,5 +29,7 @@ pub(crate) mod irq;
 pub(crate) mod lock;
 pub(crate) mod pci;
 pub(crate) mod procfs;
+pub(crate) mod published;
 pub(crate) mod registers;
 pub(crate) mod static_ref;
+pub(crate) mod timer;

@@ -37,6 +37,7 @@
 //! | [`packet_type`], [`filter`] | packet hooks, and what a socket wants to see | `struct packet_type` |
 //! | [`packet`], [`datagram`] | packets that others may have too; those in the receive queue | `struct sk_buff` |
 //! | [`transmit`] | packets on their way to a device | `sock_alloc_send_pskb()` |
+//! | [`shared_memory`], [`mapping`] | the memory of a ring, and `mmap()` of it | `vm_insert_page()` |
 //! | [`membership`] | having a device receive more | `dev_set_promiscuity()` |
 //! | [`namespace`], [`pernet`] | network namespaces, and what is kept for each | `struct net` |
 //! | [`notifier`], [`rtnl`] | what happens to devices, and the mutex that serialises it | `struct notifier_block` |
@@ -52,6 +53,7 @@ pub(crate) mod driver;
 pub(crate) mod ethtool;
 pub(crate) mod filter;
 pub(crate) mod flow;
+pub(crate) mod mapping;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod namespace;
@@ -66,6 +68,7 @@ pub(crate) mod pernet;
 pub(crate) mod print;
 pub(crate) mod queue;
 pub(crate) mod rtnl;
+pub(crate) mod shared_memory;
 pub(crate) mod skbuff;
 pub(crate) mod sock;
 pub(crate) mod socket;

@@ -8,6 +8,7 @@ use crate::{
     bindings,
     net::{
         context::Process,
+        mapping::NewMapping,
         message::Message,
         sock::{
             Protocol,
@@ -79,9 +80,8 @@ impl Name<'_> {
 /// The system calls on a socket of the protocol `T`: `struct proto_ops`.
 ///
 /// All of them run in process context and may run at the same time for one socket. What is not here
-/// (`connect()`, `listen()`, `accept()`, `socketpair()`, `shutdown()`) answers `EOPNOTSUPP`, `mmap()`
-/// answers `ENODEV`, and `SIOCGSTAMP` answers with the time of the last packet. The options of
-/// `SOL_SOCKET` are the core's.
+/// (`connect()`, `listen()`, `accept()`, `socketpair()`, `shutdown()`) answers `EOPNOTSUPP`, and
+/// `SIOCGSTAMP` answers with the time of the last packet. The options of `SOL_SOCKET` are the core's.
 #[vtable]
 pub(crate) trait Operations<T: Protocol>: 'static {
     /// `bind()`.
@@ -148,6 +148,14 @@ pub(crate) trait Operations<T: Protocol>: 'static {
     ) -> Result {
         let _ = (sock, level, name, reply, context);
         Err(EOPNOTSUPP)
+    }
+
+    /// `mmap()`: inserts memory into `mapping`, or fails. Without it: `ENODEV`.
+    ///
+    /// The lock of the process's memory is held, so memory of the program must not be touched.
+    fn mmap(sock: &Sock<T>, mapping: NewMapping<'_>, context: &mut Process<'_>) -> Result {
+        let _ = (sock, mapping, context);
+        Err(ENODEV)
     }
 }
 
@@ -262,7 +270,11 @@ impl<T: Protocol> Table<T> {
                 },
                 sendmsg: Some(Callbacks::<T, O>::sendmsg),
                 recvmsg: Some(Callbacks::<T, O>::recvmsg),
-                mmap: Some(bindings::sock_no_mmap),
+                mmap: if O::HAS_MMAP {
+                    Some(Callbacks::<T, O>::mmap)
+                } else {
+                    Some(bindings::sock_no_mmap)
+                },
                 ..pin_init::zeroed()
             }),
             _protocol: PhantomData,
@@ -457,6 +469,24 @@ impl<T: Protocol, O: Operations<T>> Callbacks<T, O> {
             // SAFETY: The core lends the option for the call.
             let mut reply = unsafe { OptionReply::from_raw(option) };
             O::getsockopt(sock, level, name, &mut reply, &mut context)?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`]; `vma` must be a mapping of this socket that is being made.
+    unsafe extern "C" fn mmap(
+        _file: *mut bindings::file,
+        socket: *mut bindings::socket,
+        vma: *mut bindings::vm_area_struct,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the contract of this function. The lock of the process's memory is a sleeping one.
+            let (sock, mut context) = unsafe { Self::enter(socket) };
+            // SAFETY: The mapping is being made until this returns.
+            let mapping = unsafe { NewMapping::new(vma, sock) };
+            O::mmap(sock, mapping, &mut context)?;
             Ok(0)
         })
     }

@@ -33,6 +33,7 @@ use crate::{
             Rtnl,
             SoftirqSafe, //
         },
+        mapping::Mappings,
         message::Message,
         namespace::Namespace,
         notifier::Event,
@@ -139,6 +140,8 @@ pub(super) struct Object<T: Protocol> {
     /// Always zero. AF_PACKET of the kernel takes the word behind `struct sock` of any socket that has
     /// its family number for the pointer to a fanout group; with `family=17` that is this word.
     pub(super) fanout: usize,
+    /// Zero when the object is allocated, as all of it.
+    pub(super) mappings: Mappings,
     pub(super) queue: UnsafeCell<T::Queue>,
     pub(super) state: T,
 }
@@ -390,6 +393,14 @@ impl<T: Protocol> Sock<T> {
     fn queue(&self) -> *mut T::Queue {
         // SAFETY: By the type invariant the object is valid; only a pointer is made.
         unsafe { (*self.0.get()).queue.get() }
+    }
+
+    /// The count of the mappings of the socket.
+    #[inline]
+    pub(super) fn mapping_count(&self) -> &Mappings {
+        // SAFETY: By the type invariant the object is valid. All of it was zero when it was allocated,
+        // which is a count of zero, and from then on the field changes only through such a reference.
+        unsafe { &(*self.0.get()).mappings }
     }
 
     /// Hands a packet of the error queue to the user (`MSG_ERRQUEUE`), or fails with `EAGAIN`.

@@ -9,7 +9,8 @@
 //!    headers of the device;
 //! 3. have the device build its header ([`Outgoing::build_header`]), or make room for the one that
 //!    is in the user's data ([`Outgoing::shift`]);
-//! 4. copy the data ([`Outgoing::fill`]), which makes it a [`Frame`], and check what the user gave as
+//! 4. copy the data ([`Outgoing::fill`]), or attach memory that it shares with the user
+//!    ([`Outgoing::attach`]), which makes it a [`Frame`], and check what the user gave as
 //!    header ([`Frame::has_valid_header`]);
 //! 5. fill in what is below the socket layer ([`Frame::prepare`]), find the headers
 //!    ([`Frame::parse_headers`]), and hand it over ([`Frame::transmit`]).
@@ -26,6 +27,7 @@ use crate::{
         device::Device,
         message::Message,
         packet::Be16,
+        shared_memory::Place,
         skbuff::SkBuff,
         sock::{
             Protocol,
@@ -259,6 +261,47 @@ impl Outgoing {
             bindings::skb_copy_datagram_from_iter(self.packet.as_raw(), offset, message.iter(), len)
         })?;
         // INVARIANT: The header was set before, and the call has set all that is behind it.
+        Ok(Frame {
+            packet: self.packet,
+            device: self.device,
+        })
+    }
+
+    /// Fills the packet from memory that is shared with a program: the first bytes, as many as were
+    /// allocated, are copied, and the pages of all others become part of the packet.
+    ///
+    /// What was copied stays as it is, so that it can be checked. The program may change the rest until the
+    /// packet is gone, and must be told when that is. The packet keeps the pages until then, whatever becomes
+    /// of the [`SharedMemory`](super::shared_memory::SharedMemory). The pages are charged to the socket.
+    ///
+    /// Fails with `EINVAL` when `data` is shorter than what was allocated, or the packet has fragments; with
+    /// `EFAULT` when the rest is in more pages than a packet can have.
+    pub(crate) fn attach(self, data: Place<'_>) -> Result<Frame> {
+        let linear = self.packet.len().checked_sub(self.header).ok_or(EINVAL)?;
+        let mut rest = data.part(linear, data.len().checked_sub(linear).ok_or(EINVAL)?)?;
+        let skb = self.packet.as_raw();
+        // SAFETY: The packet is ours.
+        let (to, paged) = unsafe { ((*skb).data, (*skb).data_len) };
+        if paged != 0 {
+            return Err(EINVAL);
+        }
+        let to = to.wrapping_add(self.header as usize);
+        // SAFETY: A packet without fragments has all of its data in one piece, and it is ours to write.
+        unsafe { data.read_raw(0, to, linear as usize) }?;
+        while let Some((page, offset, len)) = rest.first_fragment() {
+            // SAFETY: The packet is ours.
+            if !unsafe { bindings::skb_has_frag_room(skb) } {
+                return Err(EFAULT);
+            }
+            // SAFETY: The packet is ours, has room for a fragment, and was charged to a socket when it
+            // was allocated. The page lives as long as `data`, so that a reference to it may be taken,
+            // and these bytes are in it. The length cannot overflow: so many pages are less than 2 GiB.
+            unsafe { bindings::skb_add_page(skb, page, offset, len) };
+            rest = rest.part(len, rest.len().wrapping_sub(len))?;
+        }
+        // INVARIANT: The header was set before, what is behind it in the linear part was copied, and
+        // memory that is shared with programs has no other content than what the kernel or they have
+        // written there.
         Ok(Frame {
             packet: self.packet,
             device: self.device,
