@@ -30,13 +30,29 @@ use packet::{
 
 mod bindings;
 mod ext;
+#[cfg(any(CONFIG_KUNIT = "y", clippy))]
+#[allow(unsafe_code)]
+#[path = "net/mapping_kunit.rs"]
+mod mapping_kunit;
 mod net;
 #[path = "af_rpacket/mod.rs"]
 mod packet;
 #[cfg(any(CONFIG_KUNIT = "y", clippy))]
 #[allow(unsafe_code)]
+#[path = "ext/published_kunit.rs"]
+mod published_kunit;
+#[cfg(any(CONFIG_KUNIT = "y", clippy))]
+#[allow(unsafe_code)]
+#[path = "net/shared_memory_kunit.rs"]
+mod shared_memory_kunit;
+#[cfg(any(CONFIG_KUNIT = "y", clippy))]
+#[allow(unsafe_code)]
 #[path = "net/socket_kunit.rs"]
 mod socket_kunit;
+#[cfg(any(CONFIG_KUNIT = "y", clippy))]
+#[allow(unsafe_code)]
+#[path = "ext/timer_kunit.rs"]
+mod timer_kunit;
 
 module! {
     type: Module,

@@ -10,7 +10,13 @@
 
 use crate::{
     bindings,
-    ext::static_ref::StaticRef,
+    ext::{
+        published::{
+            Boxed,
+            Guarded, //
+        },
+        static_ref::StaticRef, //
+    },
     net::{
         context::{
             BottomHalf,
@@ -18,6 +24,7 @@ use crate::{
             Rtnl,
             TaskContext, //
         },
+        mapping::NewMapping,
         message::Message,
         notifier::{
             Event,
@@ -29,7 +36,10 @@ use crate::{
             Operations,
             Table, //
         },
-        packet::Be16,
+        packet::{
+            Be16,
+            Packet, //
+        },
         packet_type::{
             Detached,
             Handler,
@@ -39,6 +49,7 @@ use crate::{
             Match,
             Received, //
         },
+        shared_memory::SharedMemory,
         sock::{
             Protocol,
             Sock, //
@@ -82,6 +93,10 @@ static FAMILY: Family<Probe> = Family::new(&[&TABLE]);
 /// The protocol that makes the state of a socket fail.
 pub(super) const NO_MEMORY: c_int = -1;
 
+/// The options that give a [`Probe`] its [`Slot`], and that send what is in it. All others note a number.
+pub(crate) const SLOT: c_int = 10;
+pub(crate) const SEND_SLOT: c_int = 11;
+
 /// The state of the hook of a [`Probe`].
 enum Binding {
     Idle(Idle),
@@ -90,15 +105,45 @@ enum Binding {
     Changing,
 }
 
+/// A ring of one slot: a word that says how many bytes there are, zero if the program is done with them;
+/// then, from [`Slot::DATA`] on, the bytes. It has the first block of the memory.
+pub(crate) struct Slot(SharedMemory);
+
+impl Slot {
+    /// Where the bytes begin.
+    pub(crate) const DATA: u32 = 16;
+
+    /// Copies a packet, as much as fits. False if the program is not done with the last one.
+    fn fill(&self, packet: &Packet) -> Result<bool> {
+        let slot = self.0.place(0, 0, self.0.block_len())?;
+        let status = slot.word::<u32>(0)?;
+        if status.load_acquire() != 0 {
+            return Ok(false);
+        }
+        let len = packet.len().min(slot.len().saturating_sub(Self::DATA));
+        slot.copy_packet(Self::DATA, packet, 0, len)?;
+        status.store_release(len);
+        Ok(true)
+    }
+
+    /// The memory.
+    pub(crate) fn memory(&self) -> &SharedMemory {
+        &self.0
+    }
+}
+
 /// A socket that receives what its hook sees.
 #[pin_data(PinnedDrop)]
-pub(super) struct Probe {
+pub(crate) struct Probe {
     #[pin]
     binding: Mutex<Binding>,
     /// What `setsockopt()` was given.
     option: AtomicU32,
     /// Packets that arrived as shared ones.
     pub(super) seen: AtomicU32,
+    /// Where packets are copied to, if there is one.
+    #[pin]
+    pub(crate) slot: Guarded<Slot, ()>,
 }
 
 #[pinned_drop]
@@ -122,7 +167,57 @@ impl Probe {
                 MADE.fetch_add(1, Ordering::Relaxed);
                 AtomicU32::new(0)
             },
+            slot <- Guarded::new(new_mutex!((), "Probe::slot")),
         })
+    }
+
+    /// Gives the socket a slot, or takes it away if there are no blocks.
+    fn set_slot(sock: &Sock<Self>, blocks: u32, len: u32, context: &mut Process<'_>) -> Result {
+        let new = if blocks == 0 {
+            None
+        } else {
+            let memory = SharedMemory::new(blocks, len, context)?;
+            Some(Boxed::new(Slot(memory), GFP_KERNEL)?)
+        };
+        let mut slot = sock.slot.lock(context);
+        if sock.mappings() != 0 {
+            return Err(EBUSY);
+        }
+        let old = slot.replace(new);
+        drop(slot);
+        // Not waited for: it is freed in a softirq, unless that is over.
+        drop(old);
+        Ok(())
+    }
+
+    /// Sends bytes that are in the first block of the slot, the first `copied` of them as a copy.
+    fn send_slot(
+        sock: &Sock<Self>,
+        index: c_int,
+        range: (u32, u32),
+        copied: u32,
+        context: &mut Process<'_>,
+    ) -> Result {
+        let device = sock.namespace().device(index).ok_or(ENXIO)?;
+        let header = device.hard_header_len();
+        let space = Space {
+            headroom: device.reserved_headroom(header),
+            tailroom: u32::from(device.needed_tailroom()),
+            linear: copied,
+            len: copied,
+        };
+        let mut packet = sock.allocate(device, space, true, context)?;
+        packet.shift(u32::from(header))?;
+        let slot = sock.slot.lock(context);
+        let memory = slot.value().ok_or(EINVAL)?.memory();
+        let mut packet = packet.attach(memory.place(0, range.0, range.1)?)?;
+        drop(slot);
+        if !packet.has_valid_header() {
+            return Err(EINVAL);
+        }
+        packet.prepare(sock, &Cookie::new(sock), Some(Be16::default()), false);
+        packet.parse_headers(true);
+        packet.transmit(context)
     }
 
     /// Takes the hook off, if it is on.
@@ -190,6 +285,12 @@ impl Handler for Probe {
         };
         let snap_len = view.filter(sock);
         if snap_len == 0 {
+            return;
+        }
+        if let Some(slot) = sock.slot.load(bottom_half) {
+            if !slot.fill(&view).unwrap_or(false) {
+                sock.count_drop();
+            }
             return;
         }
         let control = view.len();
@@ -301,10 +402,22 @@ impl Operations<Probe> for ProbeOperations {
     fn setsockopt(
         sock: &Sock<Probe>,
         _level: c_int,
-        _name: c_int,
+        name: c_int,
         value: OptionValue<'_>,
-        _context: &mut Process<'_>,
+        context: &mut Process<'_>,
     ) -> Result {
+        match name {
+            SLOT => {
+                let [blocks, len] = value.read::<[u32; 2]>()?;
+                return Probe::set_slot(sock, blocks, len, context);
+            }
+            SEND_SLOT => {
+                let [index, offset, len, copied] = value.read::<[u32; 4]>()?;
+                let index = c_int::try_from(index).map_err(|_| EINVAL)?;
+                return Probe::send_slot(sock, index, (offset, len), copied, context);
+            }
+            _ => {}
+        }
         // ORDERING: A value that nothing depends on.
         sock.option.store(value.read::<u32>()?, Ordering::Relaxed);
         Ok(())
@@ -327,5 +440,10 @@ impl Operations<Probe> for ProbeOperations {
             }
             _ => Err(ENOPROTOOPT),
         }
+    }
+
+    fn mmap(sock: &Sock<Probe>, mapping: NewMapping<'_>, context: &mut Process<'_>) -> Result {
+        let slot = sock.slot.lock(context);
+        mapping.insert(&[slot.value().ok_or(EINVAL)?.memory()])
     }
 }

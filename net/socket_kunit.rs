@@ -8,7 +8,7 @@
 #![cfg_attr(not(CONFIG_KUNIT = "y"), allow(dead_code, unused_imports))]
 
 #[path = "socket_example.rs"]
-mod example;
+pub(super) mod example;
 
 use crate::{
     bindings,
@@ -41,23 +41,23 @@ use kernel::{
 static MODULE: ThisModule = <crate::LocalModule as kernel::ModuleMetadata>::THIS_MODULE;
 
 /// The level of the options of a [`Probe`].
-const LEVEL: c_int = 300;
+pub(super) const LEVEL: c_int = 300;
 
 /// A free family number (`AF_SNA`).
 const NUMBER: c_int = 22;
 
 /// A socket as user space has it.
-struct TestSocket(NonNull<bindings::socket>);
+pub(super) struct TestSocket(pub(super) NonNull<bindings::socket>);
 
 /// An address of the form that a [`Probe`] knows.
-fn address(index: c_int) -> [u8; 8] {
+pub(super) fn address(index: c_int) -> [u8; 8] {
     let [a, b, c, d] = index.to_ne_bytes();
     let [e, f] = (NUMBER as u16).to_ne_bytes();
     [e, f, 0, 0, a, b, c, d]
 }
 
 impl TestSocket {
-    fn new(kind: bindings::sock_type, protocol: c_int, of_kernel: bool) -> Result<Self> {
+    pub(super) fn new(kind: bindings::sock_type, protocol: c_int, of_kernel: bool) -> Result<Self> {
         let mut socket = core::ptr::null_mut();
         let kind = kind as c_int;
         kernel::error::to_result(if of_kernel {
@@ -71,14 +71,14 @@ impl TestSocket {
         Ok(Self(NonNull::new(socket).ok_or(EINVAL)?))
     }
 
-    fn sock(&self) -> &Sock<Probe> {
+    pub(super) fn sock(&self) -> &Sock<Probe> {
         // SAFETY: The socket lives until it is released in `drop`.
         let sk = unsafe { (*self.0.as_ptr()).sk };
         // SAFETY: It was made by the family of `Probe`.
         unsafe { Sock::from_raw(sk.cast()) }
     }
 
-    fn bind(&self, address: &mut [u8]) -> Result {
+    pub(super) fn bind(&self, address: &mut [u8]) -> Result {
         // SAFETY: The socket is ours; the address has that length.
         kernel::error::to_result(unsafe {
             bindings::kernel_bind(
@@ -89,7 +89,7 @@ impl TestSocket {
         })
     }
 
-    fn send(&self, index: c_int, data: &mut [u8]) -> Result<usize> {
+    pub(super) fn send(&self, index: c_int, data: &mut [u8]) -> Result<usize> {
         let mut name = [0u8; 128];
         for (to, from) in name.iter_mut().zip(address(index)) {
             *to = from;
@@ -118,7 +118,7 @@ impl TestSocket {
     }
 
     /// The bytes that were received, and the four that were noted with the packet.
-    fn receive(&self, data: &mut [u8], flags: u32) -> Result<(usize, u32)> {
+    pub(super) fn receive(&self, data: &mut [u8], flags: u32) -> Result<(usize, u32)> {
         let mut name = [0u8; 128];
         let mut message = bindings::msghdr {
             msg_name: name.as_mut_ptr().cast(),
@@ -147,7 +147,7 @@ impl TestSocket {
         ))
     }
 
-    fn set_option(&self, level: c_int, name: c_int, value: &mut [u8]) -> Result {
+    pub(super) fn set_option(&self, level: c_int, name: c_int, value: &mut [u8]) -> Result {
         // SAFETY: The socket is ours, and the value is in kernel memory of that length.
         kernel::error::to_result(unsafe {
             bindings::do_sock_setsockopt(
@@ -201,18 +201,18 @@ fn dropped() -> u32 {
     DROPPED.load(Ordering::Acquire)
 }
 
-fn register() -> Result<Registration<Probe>> {
+pub(super) fn register() -> Result<Registration<Probe>> {
     Registration::new(&MODULE, NUMBER)
 }
 
 /// The loopback device, up.
-struct Loopback {
-    index: c_int,
+pub(super) struct Loopback {
+    pub(super) index: c_int,
     was_up: bool,
 }
 
 impl Loopback {
-    fn up() -> Result<Self> {
+    pub(super) fn up() -> Result<Self> {
         // SAFETY: Tests run in process context, with no lock held.
         let mut context = unsafe { Process::assume() };
         let rtnl = rtnl::lock(&mut context);
@@ -244,7 +244,7 @@ impl Drop for Loopback {
 }
 
 /// A frame of an experimental Ethernet type, to nobody.
-fn frame<const N: usize>() -> [u8; N] {
+pub(super) fn frame<const N: usize>() -> [u8; N] {
     let mut frame = [0u8; N];
     for (number, byte) in frame.iter_mut().enumerate() {
         // CAST: The pattern repeats.
