@@ -27,6 +27,7 @@ mod dma;
 mod flow;
 mod interrupt;
 mod missed;
+mod places;
 mod ring_blocks;
 mod ring_frames;
 mod ring_transmit;

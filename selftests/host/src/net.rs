@@ -14,6 +14,8 @@ pub(crate) mod flow;
 pub(crate) mod napi;
 pub(crate) mod offload;
 pub(crate) mod page_pool;
+#[path = "../../../net/places.rs"]
+pub(crate) mod places;
 pub(crate) mod queue;
 pub(crate) mod skbuff;
 #[path = "../../../net/stats.rs"]

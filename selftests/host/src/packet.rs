@@ -8,6 +8,8 @@ pub(crate) mod address;
 pub(crate) mod auxdata;
 #[path = "../../../af_rpacket/family.rs"]
 pub(crate) mod family;
+#[path = "../../../af_rpacket/fanout/mod.rs"]
+pub(crate) mod fanout;
 #[path = "../../../af_rpacket/length.rs"]
 pub(crate) mod length;
 #[path = "../../../af_rpacket/membership.rs"]

@@ -5,6 +5,7 @@
 mod address;
 mod auxdata;
 mod family;
+mod fanout;
 mod length;
 mod membership;
 mod option;

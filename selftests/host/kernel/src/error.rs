@@ -33,12 +33,14 @@ pub mod code {
 
     use super::Error;
 
+    pub const EPERM: Error = Error(1);
     pub const EIO: Error = Error(5);
     pub const ENOMEM: Error = Error(12);
     pub const EFAULT: Error = Error(14);
     pub const EBUSY: Error = Error(16);
     pub const ENODEV: Error = Error(19);
     pub const EINVAL: Error = Error(22);
+    pub const ENOSPC: Error = Error(28);
     pub const EBADFD: Error = Error(77);
     pub const EMSGSIZE: Error = Error(90);
     pub const ENOPROTOOPT: Error = Error(92);
@@ -46,4 +48,5 @@ pub mod code {
     pub const ENETDOWN: Error = Error(100);
     pub const ENOBUFS: Error = Error(105);
     pub const ETIMEDOUT: Error = Error(110);
+    pub const EALREADY: Error = Error(114);
 }
