@@ -39,6 +39,7 @@ use crate::{
         sock::Sock, //
     },
 };
+use core::convert::Infallible;
 use kernel::{
     prelude::*,
     sync::{
@@ -52,6 +53,9 @@ impl super::state::Device for ARef<Device> {
         (**self).ifindex()
     }
 }
+
+/// The group that a socket is a member of. There are none yet.
+type Group = Infallible;
 
 /// The hook of a socket, as the slot has it.
 enum Hook {
@@ -71,7 +75,7 @@ enum Hook {
 ///
 /// The hook is `Hooked` exactly in the state of that name, and `Away` at most in the state `Busy`.
 pub(super) struct Slot {
-    binding: Binding<ARef<Device>>,
+    binding: Binding<ARef<Device>, Group>,
     hook: Hook,
     ignore_outgoing: bool,
 }
@@ -111,7 +115,7 @@ impl Slot {
     /// `device` is the device to hook the socket to.
     fn carry_out<C: TaskContext>(
         slot: &mut Guard<'_, Self, C>,
-        todo: Todo<ARef<Device>>,
+        todo: Todo<ARef<Device>, Group>,
         sock: &Sock<PacketSocket>,
         device: Option<Listed<'_>>,
     ) -> Rest {
@@ -238,6 +242,10 @@ fn rebind(
 ) -> Result {
     let rest = {
         let mut slot = sock.binding.lock(context);
+        // Whether there is such a device does not matter to a member of a group.
+        if slot.binding.group().is_some() {
+            return Err(EINVAL);
+        }
         let section = rcu::read_lock();
         // The look-up and the change of the binding are one RCU read section: the notifier that
         // tells that the device is gone runs after it, and finds the new binding.

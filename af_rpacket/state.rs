@@ -16,6 +16,8 @@
 //! | Detached, settled | the device came up, and there is a protocol | Hooked |
 //! | Detached, not settled | the same | Busy |
 //! | Hooked | the device went down or was unregistered | Detached |
+//! | Detached, Hooked | join | the same |
+//! | Hooked, of a member | postponed | Busy |
 //! | any | release | Dead, and nothing leads out of it |
 //!
 //! A bind has to wait for a grace period between taking the hook out of one list and putting it
@@ -24,6 +26,24 @@
 //! once, and everything else is read from the device when the bind finishes. That is enough: a
 //! device changes its up flag and leaves the list of devices before it tells its notifiers, so what
 //! `finish` reads is what the last notifier said, or what the next one is about to say.
+//!
+//! # Members of a group
+//!
+//! A socket can be a member of a fanout group: frames come to it by the hook of the group, in which
+//! it has a place. The states are the same. [`State::Hooked`] then means that it has a place, and
+//! [`Move::Enter`] and [`Move::Leave`] stand for [`Move::Attach`] and [`Move::Detach`]. Three things
+//! are different:
+//!
+//! - It cannot be bound to something else: the hook of the group would still be for the old frames.
+//! - It can be given a place again at once: who stands on a place is not led astray by that, as who
+//!   stands on a hook would be. So it does not matter here whether [`State::Detached`] is settled; but
+//!   a receiver may have found the socket in its place, which the end of the socket has to wait for.
+//! - The hook of the group may need a grace period, if another member had the last place and gave it
+//!   up a moment ago. Then the place is refused, and the state becomes [`State::Busy`] in the same
+//!   hold of the lock: [`Binding::postponed`].
+//!
+//! Whoever joins does so under the lock of the socket, as a bind does. So [`State::Busy`] is then with
+//! a notifier, which ends without anybody's help.
 //!
 //! The file has no kernel types beyond the prelude, so that `selftests/host` runs it as well.
 
@@ -60,6 +80,15 @@ pub(crate) enum State {
     Dead,
 }
 
+/// What frames a socket is bound to: those that a group has a hook for can join it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The protocol, in network byte order; zero if none was given.
+    pub(crate) protocol: u16,
+    /// The index of the device; [`ANY_DEVICE`] also if the device was unregistered.
+    pub(crate) ifindex: i32,
+}
+
 /// What is to be done with the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
@@ -69,12 +98,18 @@ pub(crate) enum Move {
     Attach,
     /// Take it out of its list, without waiting for those who read the list.
     Detach,
+    /// Give the socket a place in its group. If that is refused, call [`Binding::postponed`].
+    Enter,
+    /// Take its place in the group away, without waiting for those who found it there.
+    Leave,
+    /// First as [`Self::Detach`], then as [`Self::Enter`].
+    Transfer,
 }
 
 /// What the caller owes after an event, in the order of the fields.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Todo<D> {
+pub(crate) struct Todo<D, G> {
     /// Do this with the hook before the lock is given up.
     pub(crate) hook: Move,
     /// Make `ENETDOWN` the pending error of the socket and wake its waiters.
@@ -83,15 +118,19 @@ pub(crate) struct Todo<D> {
     pub(crate) synchronize: bool,
     /// The device reference that the binding no longer needs.
     pub(crate) released: Option<D>,
+    /// The group that the socket is no longer a member of, in which it has no place after `hook`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no socket joins a group yet"))]
+    pub(crate) parted: Option<G>,
 }
 
-impl<D> Todo<D> {
+impl<D, G> Todo<D, G> {
     const fn nothing() -> Self {
         Self {
             hook: Move::Stay,
             report: false,
             synchronize: false,
             released: None,
+            parted: None,
         }
     }
 }
@@ -102,24 +141,27 @@ impl<D> Todo<D> {
 ///
 /// - `device` is `Some` exactly if `ifindex` is greater than zero, and then has that index.
 /// - In [`State::Hooked`] `protocol` is not zero and `ifindex` is not [`NO_DEVICE`].
-/// - In [`State::Dead`] `protocol` is zero and `device` is `None`.
+/// - In [`State::Dead`] `protocol` is zero, and `device` and `group` are `None`.
+/// - If `group` is `Some`, `protocol` is not zero.
 #[derive(Debug)]
-pub(crate) struct Binding<D> {
+pub(crate) struct Binding<D, G> {
     state: State,
     protocol: u16,
     ifindex: i32,
     device: Option<D>,
+    group: Option<G>,
 }
 
-impl<D: Device> Binding<D> {
+impl<D: Device, G> Binding<D, G> {
     /// Makes the binding of a new socket: no protocol, any device, not hooked.
     pub(crate) const fn new() -> Self {
-        // INVARIANT: There is no device, and the state is neither `Hooked` nor `Dead`.
+        // INVARIANT: There is neither device nor group, and the state is neither `Hooked` nor `Dead`.
         Self {
             state: State::Detached { settled: true },
             protocol: 0,
             ifindex: ANY_DEVICE,
             device: None,
+            group: None,
         }
     }
 
@@ -138,6 +180,11 @@ impl<D: Device> Binding<D> {
         self.device.as_ref()
     }
 
+    /// The group that the socket is a member of.
+    pub(crate) fn group(&self) -> Option<&G> {
+        self.group.as_ref()
+    }
+
     /// Whether frames arrive.
     pub(crate) fn is_hooked(&self) -> bool {
         self.state == State::Hooked
@@ -151,8 +198,12 @@ impl<D: Device> Binding<D> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` while another operation owns the hook, `EBADFD` after [`Self::release`].
-    pub(crate) fn begin(&mut self, device: Option<D>, protocol: u16) -> Result<Option<Todo<D>>> {
+    /// `EINVAL` for a member of a group, `EBUSY` while another operation owns the hook, `EBADFD` after
+    /// [`Self::release`].
+    pub(crate) fn begin(&mut self, device: Option<D>, protocol: u16) -> Result<Option<Todo<D, G>>> {
+        if self.group.is_some() {
+            return Err(EINVAL);
+        }
         let (hook, synchronize) = match self.state {
             State::Detached { settled } => (Move::Stay, !settled),
             State::Hooked => (Move::Detach, true),
@@ -175,31 +226,86 @@ impl<D: Device> Binding<D> {
         self.ifindex = ifindex;
         Ok(Some(Todo {
             hook,
-            report: false,
             synchronize,
             released: core::mem::replace(&mut self.device, device),
+            ..Todo::nothing()
         }))
     }
 
+    /// Makes the socket a member of the group that `admit` returns for what it is bound to. If frames
+    /// arrive, they do so by the hook of the group from now on.
+    ///
+    /// # Errors
+    ///
+    /// `EALREADY` for a member, `EBUSY` while another operation owns the hook, `EBADFD` after
+    /// [`Self::release`], `EINVAL` without a protocol, else what `admit` returns.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no socket joins a group yet"))]
+    pub(crate) fn join(&mut self, admit: impl FnOnce(Target) -> Result<G>) -> Result<Todo<D, G>> {
+        if self.group.is_some() {
+            return Err(EALREADY);
+        }
+        let hook = match self.state {
+            State::Detached { .. } => Move::Stay,
+            State::Hooked => Move::Transfer,
+            State::Busy => return Err(EBUSY),
+            State::Dead => return Err(EBADFD),
+        };
+        if self.protocol == 0 {
+            return Err(EINVAL);
+        }
+
+        // INVARIANT: There is a protocol, and the state is not `Dead`.
+        self.group = Some(admit(Target {
+            protocol: self.protocol,
+            ifindex: self.ifindex.max(ANY_DEVICE),
+        })?);
+        Ok(Todo {
+            hook,
+            ..Todo::nothing()
+        })
+    }
+
+    /// The group refused the place that the last [`Todo`] asked for: its hook needs a grace period.
+    ///
+    /// If the [`Todo`] asks for one, the caller owns [`State::Busy`] and must call [`Self::finish`]
+    /// after it, which may be refused again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no socket joins a group yet"))]
+    pub(crate) fn postponed(&mut self) -> Todo<D, G> {
+        if self.group.is_none() || self.state != State::Hooked {
+            return Todo::nothing();
+        }
+        self.state = State::Busy;
+        Todo {
+            synchronize: true,
+            ..Todo::nothing()
+        }
+    }
+
     /// The grace period that [`State::Detached`] may have to wait for is over.
+    ///
+    /// That of the socket's own hook says nothing about a place in a group.
     pub(crate) fn settled(&mut self) {
+        if self.group.is_some() {
+            return;
+        }
         if let State::Detached { settled } = &mut self.state {
             *settled = true;
         }
     }
 
-    /// Ends what [`Self::begin`] or [`Self::device_up`] began: hooks the socket if it has a
+    /// Ends what [`Self::begin`], [`Self::device_up`] or [`Self::postponed`] began: hooks the socket if it has a
     /// protocol and its device is there and up, which `device_is_up` tells. It does not matter for
     /// a socket that receives from all devices.
     ///
     /// If only the device is missing, the error is reported, and a device that is merely down
     /// hooks the socket when it comes up.
-    pub(crate) fn finish(&mut self, device_is_up: bool) -> Todo<D> {
+    pub(crate) fn finish(&mut self, device_is_up: bool) -> Todo<D, G> {
         if self.state != State::Busy {
             return Todo::nothing();
         }
 
-        // The owner of `Busy` waited for the grace period that it was asked for.
+        // The owner of `Busy` waited for the grace period that it was asked for. It had taken the hook
+        // out of its list before; a member had no place since.
         self.state = State::Detached { settled: true };
         if self.protocol == 0 {
             return Todo::nothing();
@@ -219,13 +325,13 @@ impl<D: Device> Binding<D> {
     }
 
     /// The device with this index went down.
-    pub(crate) fn device_down(&mut self, ifindex: i32) -> Todo<D> {
+    pub(crate) fn device_down(&mut self, ifindex: i32) -> Todo<D, G> {
         if !self.is_bound_to(ifindex) || self.state != State::Hooked {
             return Todo::nothing();
         }
         self.state = State::Detached { settled: false };
         Todo {
-            hook: Move::Detach,
+            hook: self.out(),
             report: true,
             ..Todo::nothing()
         }
@@ -236,13 +342,13 @@ impl<D: Device> Binding<D> {
     /// If the [`Todo`] asks for a grace period, the caller owns [`State::Busy`] and must call
     /// [`Self::finish`] after it. Who can tell that the grace period is over calls
     /// [`Self::settled`] before this.
-    pub(crate) fn device_up(&mut self, ifindex: i32) -> Todo<D> {
+    pub(crate) fn device_up(&mut self, ifindex: i32) -> Todo<D, G> {
         if !self.is_bound_to(ifindex) || self.protocol == 0 {
             return Todo::nothing();
         }
         match self.state {
-            State::Detached { settled: true } => self.attach(),
-            State::Detached { settled: false } => {
+            State::Detached { settled } if settled || self.group.is_some() => self.attach(),
+            State::Detached { .. } => {
                 self.state = State::Busy;
                 Todo {
                     synchronize: true,
@@ -256,7 +362,7 @@ impl<D: Device> Binding<D> {
     /// The device with this index leaves the network namespace.
     ///
     /// The binding ends for good: only another bind can hook the socket again.
-    pub(crate) fn device_unregistered(&mut self, ifindex: i32) -> Todo<D> {
+    pub(crate) fn device_unregistered(&mut self, ifindex: i32) -> Todo<D, G> {
         if !self.is_bound_to(ifindex) {
             return Todo::nothing();
         }
@@ -271,16 +377,16 @@ impl<D: Device> Binding<D> {
     }
 
     /// The socket is closed.
-    pub(crate) fn release(&mut self) -> Todo<D> {
+    pub(crate) fn release(&mut self) -> Todo<D, G> {
         let (hook, synchronize) = match self.state {
             State::Detached { settled } => (Move::Stay, !settled),
-            State::Hooked => (Move::Detach, true),
+            State::Hooked => (self.out(), true),
             // Who owns `Busy` took the hook out of its list; its `finish` will find `Dead`.
             State::Busy => (Move::Stay, true),
             State::Dead => (Move::Stay, false),
         };
 
-        // INVARIANT: Protocol and device go away, and the index becomes one without a device.
+        // INVARIANT: Protocol, device and group go away, and the index becomes one without a device.
         self.state = State::Dead;
         self.protocol = 0;
         self.ifindex = NO_DEVICE;
@@ -289,16 +395,30 @@ impl<D: Device> Binding<D> {
             report: false,
             synchronize,
             released: self.device.take(),
+            parted: self.group.take(),
         }
     }
 
     /// Enters [`State::Hooked`].
-    fn attach(&mut self) -> Todo<D> {
+    fn attach(&mut self) -> Todo<D, G> {
         // INVARIANT: Both callers checked the protocol and the index.
         self.state = State::Hooked;
         Todo {
-            hook: Move::Attach,
+            hook: if self.group.is_some() {
+                Move::Enter
+            } else {
+                Move::Attach
+            },
             ..Todo::nothing()
+        }
+    }
+
+    /// How [`State::Hooked`] is left.
+    fn out(&self) -> Move {
+        if self.group.is_some() {
+            Move::Leave
+        } else {
+            Move::Detach
         }
     }
 

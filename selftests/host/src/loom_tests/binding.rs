@@ -33,7 +33,10 @@ use loom::{
     sync::RwLock,
     thread, //
 };
-use std::sync::Arc;
+use std::{
+    convert::Infallible,
+    sync::Arc, //
+};
 
 const IFINDEX: i32 = 7;
 const PROTOCOL: u16 = 3;
@@ -48,16 +51,17 @@ impl Device for Reference {
 }
 
 struct Slot {
-    binding: Binding<Reference>,
+    binding: Binding<Reference, Infallible>,
     hooked: bool,
 }
 
 impl Slot {
-    fn carry_out(&mut self, todo: Todo<Reference>) {
+    fn carry_out(&mut self, todo: Todo<Reference, Infallible>) {
         match todo.hook {
             Move::Stay => {}
             Move::Attach => assert!(!std::mem::replace(&mut self.hooked, true), "hooked twice"),
             Move::Detach => assert!(std::mem::take(&mut self.hooked), "unhooked without a hook"),
+            Move::Enter | Move::Leave | Move::Transfer => unreachable!("there is no group"),
         }
     }
 }

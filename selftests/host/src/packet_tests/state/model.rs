@@ -2,13 +2,15 @@
 
 //! The world around a hook: devices that come up, go down and leave, as RTNL orders these events and as
 //! a notifier sees them: the flag changes first, and the notifier runs some time later. A program
-//! binds and closes in between. Each step asserts that what the state machine asks for is possible
-//! and right, and [`Scene::settle`] that a hook is neither left behind nor forgotten.
+//! binds, joins a group and closes in between, and another member of that group comes and goes. Each
+//! step asserts that what the state machine asks for is possible and right, and [`Scene::settle`] that a
+//! hook or a place is neither left behind nor forgotten.
 
 use crate::packet::state::{
     Binding,
     Device,
     Move,
+    Target,
     Todo,
     ANY_DEVICE,
     NO_DEVICE, //
@@ -37,6 +39,16 @@ impl Device for Reference {
     }
 }
 
+/// A reference to the group, which counts itself.
+#[derive(Debug)]
+pub struct Membership(Rc<Cell<usize>>);
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 #[derive(Debug)]
 pub struct NetDevice {
     ifindex: i32,
@@ -56,6 +68,30 @@ pub enum Hook {
     Unsettled,
 }
 
+/// Whether the socket has a place in the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It has none, and nobody finds it there.
+    Out,
+    /// It has one.
+    In,
+    /// It has none, but a receiver may have found it in one.
+    Unsettled,
+}
+
+/// The one group that there is.
+#[derive(Debug)]
+pub struct Group {
+    /// What its hook is for.
+    pub target: Target,
+    /// Its hook, which is in the list while somebody has a place.
+    pub hook: Hook,
+    /// Whether another member has a place.
+    pub other: bool,
+    /// How many references to it the socket has.
+    pub references: Rc<Cell<usize>>,
+}
+
 /// What RTNL has still to do before anything else can happen to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
@@ -65,9 +101,13 @@ pub enum Pending {
     NotifyUnregister(i32),
 }
 
+/// The protocol of the group.
+pub const PROTOCOL: u16 = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    Bind,
+    /// A call of the program, which holds the lock of the socket.
+    Program,
     Notifier,
 }
 
@@ -75,6 +115,12 @@ pub enum Owner {
 pub enum Step {
     /// `bind()` takes the lock the first time.
     Begin { ifindex: i32, protocol: u16 },
+    /// `PACKET_FANOUT`.
+    Join,
+    /// Another member of the group is given a place.
+    OtherEnters,
+    /// It gives its place up.
+    OtherLeaves,
     /// Who owns the hook takes the lock the second time, after a grace period.
     Finish,
     /// `close()`.
@@ -92,8 +138,10 @@ pub enum Step {
 }
 
 pub struct Scene {
-    pub binding: Binding<Reference>,
+    pub binding: Binding<Reference, Membership>,
     pub hook: Hook,
+    pub place: Place,
+    pub group: Group,
     pub owner: Option<Owner>,
     pub devices: Vec<NetDevice>,
     pending: VecDeque<Pending>,
@@ -102,10 +150,26 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// So many devices, and a group for the first.
     pub fn new(devices: i32) -> Self {
+        Self::with_group(devices, 1)
+    }
+
+    /// So many devices, and a group for this one.
+    pub fn with_group(devices: i32, ifindex: i32) -> Self {
         Self {
             binding: Binding::new(),
             hook: Hook::Idle,
+            place: Place::Out,
+            group: Group {
+                target: Target {
+                    protocol: PROTOCOL,
+                    ifindex,
+                },
+                hook: Hook::Idle,
+                other: false,
+                references: Rc::default(),
+            },
             owner: None,
             devices: (1..=devices)
                 .map(|ifindex| NetDevice {
@@ -137,24 +201,30 @@ impl Scene {
         })
     }
 
-    /// Carries out what the state machine asks for, except for the grace period.
-    fn carry_out(&mut self, todo: Todo<Reference>) {
+    /// Carries out what the state machine asks for, except for the grace period. If the group refuses
+    /// a place, `owner` waits.
+    fn carry_out(&mut self, todo: Todo<Reference, Membership>, owner: Owner) {
         match todo.hook {
             Move::Stay => {}
             Move::Attach => {
                 assert_eq!(self.hook, Hook::Idle, "hooked twice, or too early");
                 assert!(!self.released, "a closed socket was hooked");
+                assert!(self.binding.group().is_none(), "a member was hooked");
                 let (protocol, ifindex) = (self.binding.protocol(), self.binding.ifindex());
                 assert_ne!(protocol, 0);
                 assert_ne!(ifindex, NO_DEVICE);
                 self.hook = Hook::Hooked { protocol, ifindex };
             }
-            Move::Detach => {
-                assert!(
-                    matches!(self.hook, Hook::Hooked { .. }),
-                    "unhooked without a hook"
-                );
-                self.hook = Hook::Unsettled;
+            Move::Detach => self.detach(),
+            Move::Enter => self.enter(owner),
+            Move::Transfer => {
+                self.detach();
+                self.enter(owner);
+            }
+            Move::Leave => {
+                assert_eq!(self.place, Place::In, "left without a place");
+                self.place = Place::Unsettled;
+                self.group_changed();
             }
         }
         if todo.report {
@@ -162,9 +232,53 @@ impl Scene {
         }
     }
 
+    fn detach(&mut self) {
+        assert!(
+            matches!(self.hook, Hook::Hooked { .. }),
+            "unhooked without a hook"
+        );
+        self.hook = Hook::Unsettled;
+    }
+
+    /// The group gives the socket a place, or refuses.
+    fn enter(&mut self, owner: Owner) {
+        assert!(self.binding.group().is_some());
+        assert!(!self.released, "a closed socket was given a place");
+        // It may be found in its old place still, and will be found in a new one.
+        assert_ne!(self.place, Place::In, "given a second place");
+        assert_eq!(self.binding.protocol(), self.group.target.protocol);
+        assert_eq!(self.binding.ifindex(), self.group.target.ifindex);
+        if self.group.hook == Hook::Unsettled {
+            let todo = self.binding.postponed();
+            assert!(todo.synchronize && todo.hook == Move::Stay);
+            assert_eq!(self.owner, None);
+            self.owner = Some(owner);
+            return;
+        }
+        self.place = Place::In;
+        self.group_changed();
+    }
+
+    /// The hook of the group follows who has a place.
+    fn group_changed(&mut self) {
+        let Target { protocol, ifindex } = self.group.target;
+        let used = self.place == Place::In || self.group.other;
+
+        self.group.hook = match (used, self.group.hook) {
+            (true, Hook::Idle) => Hook::Hooked { protocol, ifindex },
+            (true, Hook::Unsettled) => panic!("the group was hooked too early"),
+            (false, Hook::Hooked { .. }) => Hook::Unsettled,
+            (_, hook) => hook,
+        };
+    }
+
+    /// A grace period is over for the socket.
     fn grace_period(&mut self) {
         if self.hook == Hook::Unsettled {
             self.hook = Hook::Idle;
+        }
+        if self.place == Place::Unsettled {
+            self.place = Place::Out;
         }
     }
 
@@ -172,8 +286,8 @@ impl Scene {
     pub fn step(&mut self, step: Step) -> bool {
         match step {
             Step::Begin { ifindex, protocol } => {
-                // A program can have only one bind under way, and none after it closed.
-                if self.owner == Some(Owner::Bind) || self.released {
+                // A program can have only one call under way, and none after it closed.
+                if self.owner == Some(Owner::Program) || self.released {
                     return false;
                 }
                 let target = match ifindex {
@@ -186,24 +300,68 @@ impl Scene {
                 match self.binding.begin(target, protocol) {
                     Ok(Some(todo)) => {
                         assert_eq!(self.owner, None);
-                        self.owner = Some(Owner::Bind);
+                        self.owner = Some(Owner::Program);
                         // Only who is told to wait does so.
                         if todo.hook == Move::Stay && !todo.synchronize {
                             assert_eq!(self.hook, Hook::Idle);
                         }
-                        self.carry_out(todo);
+                        self.carry_out(todo, Owner::Program);
                     }
                     Ok(None) => {}
+                    Err(error) if error == EINVAL => assert!(self.binding.group().is_some()),
                     Err(error) => {
                         assert_eq!(error, EBUSY);
                         assert_eq!(self.owner, Some(Owner::Notifier));
                     }
                 }
             }
-            Step::Finish => {
-                if self.owner.take().is_none() {
+            Step::Join => {
+                if self.owner == Some(Owner::Program) || self.released {
                     return false;
                 }
+                let member = self.binding.group().is_some();
+                let wanted = self.group.target;
+                let references = self.group.references.clone();
+                let joined = self.binding.join(|target| {
+                    if target != wanted {
+                        return Err(EINVAL);
+                    }
+                    references.set(references.get() + 1);
+                    Ok(Membership(references))
+                });
+                match joined {
+                    Ok(todo) => {
+                        assert!(!member && !todo.synchronize && !todo.report);
+                        self.carry_out(todo, Owner::Program);
+                    }
+                    Err(error) if error == EALREADY => assert!(member),
+                    Err(error) if error == EBUSY => {
+                        assert_eq!(self.owner, Some(Owner::Notifier));
+                    }
+                    Err(error) => assert_eq!(error, EINVAL),
+                }
+            }
+            Step::OtherEnters => {
+                let usable = self.is_usable(self.group.target.ifindex);
+                let rests = self.group.hook == Hook::Unsettled;
+                if self.group.other || !usable || rests {
+                    return false;
+                }
+                self.group.other = true;
+                self.group_changed();
+            }
+            Step::OtherLeaves => {
+                if !std::mem::take(&mut self.group.other) {
+                    return false;
+                }
+                self.group_changed();
+            }
+            Step::Finish => {
+                let Some(owner) = self.owner.take() else {
+                    return false;
+                };
+                // It is over for the socket. Another member may have had the hook of the group in the
+                // list meanwhile.
                 self.grace_period();
                 let up = match self.binding.ifindex() {
                     ifindex if ifindex > 0 => {
@@ -215,30 +373,35 @@ impl Scene {
                 };
                 let todo = self.binding.finish(up);
                 assert!(!todo.synchronize && todo.released.is_none());
-                self.carry_out(todo);
+                self.carry_out(todo, owner);
             }
             Step::Release => {
                 if self.released {
                     return false;
                 }
+                let member = self.binding.group().is_some();
                 let todo = self.binding.release();
+                assert_eq!(todo.parted.is_some(), member);
                 let wait = todo.synchronize;
-                self.carry_out(todo);
+                self.carry_out(todo, Owner::Program);
                 self.released = true;
                 if wait {
                     self.grace_period();
                 }
-                assert_ne!(
-                    self.hook,
-                    Hook::Unsettled,
+                assert!(
+                    self.hook == Hook::Idle && self.place == Place::Out,
                     "a receiver may see a closed socket"
                 );
             }
             Step::GracePeriod => {
-                if self.hook != Hook::Unsettled {
+                let settled = self.hook != Hook::Unsettled && self.place != Place::Unsettled;
+                if settled && self.group.hook != Hook::Unsettled {
                     return false;
                 }
                 self.grace_period();
+                if self.group.hook == Hook::Unsettled {
+                    self.group.hook = Hook::Idle;
+                }
             }
             Step::Up(ifindex) => {
                 let idle = self.rtnl_is_free();
@@ -284,6 +447,15 @@ impl Scene {
         true
     }
 
+    /// Whether a socket that is bound to this gets frames.
+    fn is_usable(&mut self, ifindex: i32) -> bool {
+        match ifindex {
+            ANY_DEVICE => true,
+            NO_DEVICE => false,
+            _ => self.device(ifindex).up,
+        }
+    }
+
     /// Whether RTNL is free for another change. A notifier that waits holds it.
     fn rtnl_is_free(&self) -> bool {
         self.pending.is_empty() && self.owner != Some(Owner::Notifier)
@@ -300,20 +472,26 @@ impl Scene {
                     assert_eq!(self.owner, None);
                     self.owner = Some(Owner::Notifier);
                 }
-                self.carry_out(todo);
+                self.carry_out(todo, Owner::Notifier);
             }
             Pending::NotifyDown(ifindex) => {
+                if self.group.target.ifindex == ifindex {
+                    self.group.other = false;
+                    self.group_changed();
+                }
                 let todo = self.binding.device_down(ifindex);
                 assert!(!todo.synchronize, "a notifier must not have to wait");
-                self.carry_out(todo);
+                self.carry_out(todo, Owner::Notifier);
             }
             Pending::Unlist(ifindex) => self.device(ifindex).listed = false,
             Pending::NotifyUnregister(ifindex) => {
                 let todo = self.binding.device_unregistered(ifindex);
                 assert!(!todo.synchronize, "a notifier must not have to wait");
-                self.carry_out(todo);
+                self.carry_out(todo, Owner::Notifier);
                 assert_eq!(self.device(ifindex).references.get(), 0);
-                assert!(!matches!(self.hook, Hook::Hooked { ifindex: i, .. } if i == ifindex));
+                for hook in [self.hook, self.group.hook] {
+                    assert!(!matches!(hook, Hook::Hooked { ifindex: i, .. } if i == ifindex));
+                }
             }
         }
     }
@@ -322,13 +500,19 @@ impl Scene {
     pub fn check(&mut self) {
         let (protocol, ifindex) = (self.binding.protocol(), self.binding.ifindex());
 
-        assert_eq!(
-            self.binding.is_hooked(),
-            self.hook == Hook::Hooked { protocol, ifindex }
-        );
+        let member = self.binding.group().is_some();
+        let has_hook = self.hook == Hook::Hooked { protocol, ifindex };
+        let has_place = self.place == Place::In;
+        assert!(!(has_hook && has_place), "frames arrive twice");
+        assert_eq!(has_place, member && self.binding.is_hooked());
+        assert_eq!(has_hook, !member && self.binding.is_hooked());
         if let Hook::Hooked { .. } = self.hook {
             assert!(self.binding.is_hooked());
         }
+        if has_place {
+            assert!(matches!(self.group.hook, Hook::Hooked { .. }));
+        }
+        assert_eq!(self.group.references.get(), usize::from(member));
         assert_eq!(
             self.binding.device().map_or(0, Device::ifindex),
             ifindex.max(0)
@@ -340,6 +524,7 @@ impl Scene {
         if self.released {
             assert!(!self.binding.is_hooked());
             assert_eq!(protocol, 0);
+            assert!(!member);
             assert!(self
                 .devices
                 .iter()
@@ -349,14 +534,14 @@ impl Scene {
 
     /// Lets everything that is under way end, and checks that frames arrive exactly if they should.
     pub fn settle(&mut self) {
-        while self.step(Step::Finish) || self.step(Step::Rtnl) {}
+        loop {
+            self.step(Step::GracePeriod);
+            if !self.step(Step::Finish) && !self.step(Step::Rtnl) {
+                break;
+            }
+        }
 
-        let ifindex = self.binding.ifindex();
-        let usable = match ifindex {
-            ANY_DEVICE => true,
-            NO_DEVICE => false,
-            _ => self.device(ifindex).up,
-        };
+        let usable = self.is_usable(self.binding.ifindex());
         assert_eq!(
             self.binding.is_hooked(),
             !self.released && self.binding.protocol() != 0 && usable
@@ -367,13 +552,13 @@ impl Scene {
     pub fn key(&self) -> String {
         let devices: Vec<_> = self.devices.iter().map(|d| (d.listed, d.up)).collect();
         format!(
-            "{:?} {:?} {:?} {devices:?} {:?}",
-            self.binding, self.hook, self.owner, self.pending
+            "{:?} {:?} {:?} {:?} {:?} {devices:?} {:?}",
+            self.binding, self.hook, self.place, self.group, self.owner, self.pending
         )
     }
 
-    pub fn play(devices: i32, steps: &[Step]) -> Self {
-        let mut scene = Self::new(devices);
+    pub fn play(self, steps: &[Step]) -> Self {
+        let mut scene = self;
         for step in steps {
             scene.step(*step);
         }
