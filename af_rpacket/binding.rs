@@ -62,9 +62,9 @@ enum Hook {
     /// In no list.
     Idle(Idle),
     /// In a list.
-    Hooked(Hooked<PacketSocket>),
+    Hooked(Hooked<Sock<PacketSocket>>),
     /// Taken out of a list; who read that list may still stand on it.
-    Detached(Detached<PacketSocket>),
+    Detached(Detached<Sock<PacketSocket>>),
     /// With the owner of the state `Busy`, who waits.
     Away,
 }
@@ -88,7 +88,7 @@ struct Rest {
     /// Wait for a grace period, and [`finish`] what was begun.
     synchronize: bool,
     /// Nobody stands on this hook after the grace period.
-    detached: Option<Detached<PacketSocket>>,
+    detached: Option<Detached<Sock<PacketSocket>>>,
 }
 
 impl Slot {

@@ -19,6 +19,7 @@
 #include <linux/spinlock.h>
 #include <net/sock.h>
 
+struct bpf_prog;
 struct xdp_rxq_info;
 
 #ifdef RNET_INLINE_HELPERS
@@ -201,6 +202,13 @@ bool rnet_helper_packet_is_vlan(const struct sk_buff *skb, const struct net_devi
 void rnet_helper_packet_parse_headers(struct sk_buff *skb, struct net_device *dev,
 				      bool find_protocol);
 int rnet_helper_packet_xmit(struct sk_buff *skb, struct net_device *dev);
+
+/* helpers/packet_group.c */
+unsigned int rnet_helper_packet_program_run(const struct bpf_prog *prog, struct sk_buff *skb);
+unsigned int rnet_helper_skb_get_hash(struct sk_buff *skb);
+u16 rnet_helper_skb_get_queue_mapping(const struct sk_buff *skb);
+unsigned int rnet_helper_get_random_u32_below(unsigned int limit);
+struct sk_buff *rnet_helper_packet_defragment(struct net *net, struct sk_buff *skb);
 
 /* helpers/xdp.c */
 

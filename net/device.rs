@@ -186,9 +186,14 @@ impl Device {
     /// Whether the device is in `namespace`. It may move at any time unless RTNL is held.
     #[inline]
     pub(crate) fn is_in(&self, namespace: &Namespace) -> bool {
-        // SAFETY: By the type invariant the device is valid. The pointer is only compared.
-        let current = unsafe { (&raw const (*self.as_raw()).nd_net.net).read_volatile() };
-        current == namespace.as_raw()
+        self.namespace_address() == namespace.as_raw().addr()
+    }
+
+    /// The address of the namespace that the device is in at this moment, to be compared.
+    #[inline]
+    pub(super) fn namespace_address(&self) -> usize {
+        // SAFETY: By the type invariant the device is valid. The pointer is not followed.
+        unsafe { (&raw const (*self.as_raw()).nd_net.net).read_volatile() }.addr()
     }
 
     /// The namespace that the device is in. It cannot move, nor can the namespace end, under RTNL.

@@ -35,6 +35,8 @@
 //! | [`operations`] | system calls on a socket | `struct proto_ops` |
 //! | [`message`], [`sockopt`] | what these calls carry | `struct msghdr`, `sockopt_t` |
 //! | [`packet_type`], [`filter`] | packet hooks, and what a socket wants to see | `struct packet_type` |
+//! | [`packet_group`], [`places`] | one hook for several sockets, and who gets a packet | `struct packet_fanout` |
+//! | [`flow_hash`], [`bpf_program`] | what such a choice can depend on | `skb_get_hash()`, `struct bpf_prog` |
 //! | [`packet`], [`datagram`] | packets that others may have too; those in the receive queue | `struct sk_buff` |
 //! | [`transmit`] | packets on their way to a device | `sock_alloc_send_pskb()` |
 //! | [`shared_memory`], [`mapping`] | the memory of a ring, and `mmap()` of it | `vm_insert_page()` |
@@ -46,6 +48,7 @@
 // Both modules of this project compile this folder; each uses its own part of it.
 #![allow(dead_code, unused_imports)]
 
+pub(crate) mod bpf_program;
 pub(crate) mod context;
 pub(crate) mod datagram;
 pub(crate) mod device;
@@ -53,6 +56,7 @@ pub(crate) mod driver;
 pub(crate) mod ethtool;
 pub(crate) mod filter;
 pub(crate) mod flow;
+pub(crate) mod flow_hash;
 pub(crate) mod mapping;
 pub(crate) mod membership;
 pub(crate) mod message;
@@ -62,9 +66,11 @@ pub(crate) mod notifier;
 pub(crate) mod offload;
 pub(crate) mod operations;
 pub(crate) mod packet;
+pub(crate) mod packet_group;
 pub(crate) mod packet_type;
 pub(crate) mod page_pool;
 pub(crate) mod pernet;
+pub(crate) mod places;
 pub(crate) mod print;
 pub(crate) mod queue;
 pub(crate) mod rtnl;

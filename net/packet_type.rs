@@ -19,6 +19,15 @@
 //! go. A `Detached` keeps all that; when it is dropped, the memory and the reference to the socket are given back after
 //! the grace period, whoever waits for it.
 //!
+//! [`Idle::rest`] leads to `Detached` without a list: the hook of a socket that receives by that of a
+//! group.
+//!
+//! # Who receives
+//!
+//! A hook gives its packets to a [`Receiver`], of which it has a reference: to a socket, or to one object
+//! that stands for several of them ([`packet_group`](super::packet_group)). The type of the receiver is
+//! that of the hook, so that nothing is looked up when a packet comes.
+//!
 //! # To receive packets
 //!
 //! 1. Implement [`Handler`] for the [`Protocol`].
@@ -51,7 +60,10 @@ use crate::{
             TaskContext, //
         },
         device::Device,
-        namespace::Listed,
+        namespace::{
+            Listed,
+            Namespace, //
+        },
         packet::{
             Be16,
             Packet, //
@@ -88,6 +100,40 @@ pub(crate) trait Handler: Protocol {
     /// It is called for packets of the socket's namespace only, and not for packets that the same
     /// socket has sent. To drop `packet` means that it is not for this socket, which is no loss.
     fn receive(sock: &Sock<Self>, packet: Received<'_>, bottom_half: &mut BottomHalf<'_>);
+}
+
+/// What decides whether the kernel leaves a hook out since it belongs to who sends the packet:
+/// `packet_type::id_match`.
+pub(super) type IsSender =
+    unsafe extern "C" fn(*mut bindings::packet_type, *mut bindings::sock) -> bool;
+
+/// What a hook gives packets to, and has a reference to.
+pub(crate) trait Receiver: AlwaysRefCounted + Send + Sync + Sized {
+    /// Tells which packets the receiver has sent itself. It may be called with the socket of any family;
+    /// the private data of the hook is a pointer to this receiver.
+    ///
+    /// `None` for a socket: its address is that of its `struct sock`, which is what the kernel compares.
+    const IS_SENDER: Option<IsSender>;
+
+    /// Whether the receiver is in the namespace that `device` is in.
+    fn hears(&self, device: &Device) -> bool;
+
+    /// A packet has come. Softirq, or bottom halves off.
+    fn receive(&self, packet: Received<'_>, bottom_half: &mut BottomHalf<'_>);
+}
+
+impl<T: Handler> Receiver for Sock<T> {
+    const IS_SENDER: Option<IsSender> = None;
+
+    #[inline(always)]
+    fn hears(&self, device: &Device) -> bool {
+        device.is_in(self.namespace())
+    }
+
+    #[inline(always)]
+    fn receive(&self, packet: Received<'_>, bottom_half: &mut BottomHalf<'_>) {
+        T::receive(self, packet, bottom_half);
+    }
 }
 
 /// Which packets a hook is for.
@@ -167,8 +213,24 @@ impl Idle {
         self,
         sock: &Sock<T>,
         packets: Match<'_>,
+        context: &impl TaskContext,
+    ) -> Hooked<Sock<T>> {
+        // SAFETY: The hook has a reference to the socket, which keeps its namespace.
+        unsafe { self.hook_for(sock, sock.namespace(), packets, context) }
+    }
+
+    /// Hooks any receiver, for packets of `namespace`.
+    ///
+    /// # Safety
+    ///
+    /// The namespace must not end before the hook is removed.
+    pub(super) unsafe fn hook_for<R: Receiver>(
+        self,
+        receiver: &R,
+        namespace: &Namespace,
+        packets: Match<'_>,
         _context: &impl TaskContext,
-    ) -> Hooked<T> {
+    ) -> Hooked<R> {
         let device = packets.device.map(|listed| ARef::from(&*listed));
         let packet_type = self.0.packet_type();
         let filled = bindings::packet_type {
@@ -177,28 +239,42 @@ impl Idle {
             dev: device
                 .as_ref()
                 .map_or(core::ptr::null_mut(), |device| device.as_raw().cast()),
-            func: Some(receive_callback::<T>),
-            af_packet_net: sock.namespace().as_raw(),
-            af_packet_priv: sock.as_raw().cast(),
+            func: Some(receive_callback::<R>),
+            id_match: R::IS_SENDER,
+            af_packet_net: namespace.as_raw(),
+            af_packet_priv: core::ptr::from_ref(receiver).cast_mut().cast(),
             ..pin_init::zeroed()
         };
         // SAFETY: The memory is valid by its invariant, and nobody else looks at an idle hook.
         unsafe { packet_type.write(filled) };
-        let added = packets
-            .device
-            .is_none_or(|device| device.is_in(sock.namespace()));
+        let added = packets.device.is_none_or(|device| device.is_in(namespace));
         if added {
-            // SAFETY: The hook is complete and on no list. It stays where it is, and the socket (with
-            // its namespace) and the device live, until it was removed and a grace period has passed.
-            // The device is listed, so its list of hooks is in use.
+            // SAFETY: The hook is complete and on no list. It stays where it is, and the receiver and
+            // the device live, until it was removed and a grace period has passed; the namespace until
+            // it was removed. The device is listed, so its list of hooks is in use.
             unsafe { bindings::dev_add_pack(packet_type) };
         }
         // INVARIANT: The hook was just added, if `added` says so.
         Hooked {
             added,
             memory: ManuallyDrop::new(self.0),
-            sock: ManuallyDrop::new(ARef::from(sock)),
+            receiver: ManuallyDrop::new(ARef::from(receiver)),
             device: ManuallyDrop::new(device),
+        }
+    }
+
+    /// The hook as if it had been on a list: who gives it up then need not know that it was not.
+    pub(crate) fn rest<T: Handler>(self, sock: &Sock<T>) -> Detached<Sock<T>> {
+        let receiver = ARef::from(sock);
+        // SAFETY: The memory is valid by its invariant, and nobody else looks at an idle hook. What is
+        // written is where `free_callback` looks for the receiver.
+        unsafe { (*self.0.packet_type()).af_packet_priv = sock.as_raw().cast() };
+        // INVARIANT: The hook is on no list, and the cookie is newer than that.
+        Detached {
+            memory: ManuallyDrop::new(self.0),
+            receiver: ManuallyDrop::new(receiver),
+            // SAFETY: The call has no conditions.
+            cookie: unsafe { bindings::get_state_synchronize_rcu() },
         }
     }
 
@@ -213,21 +289,21 @@ impl Idle {
 ///
 /// # Invariants
 ///
-/// If `added`, `memory` is on a list of the kernel, under the socket and the device of this value;
+/// If `added`, `memory` is on a list of the kernel, under the receiver and the device of this value;
 /// otherwise it is on none. The three fields behind it are initialised until the drop.
 #[must_use = "the hook is removed when this is dropped"]
-pub(crate) struct Hooked<T: Handler> {
+pub(crate) struct Hooked<R: Receiver> {
     added: bool,
     memory: ManuallyDrop<Memory>,
-    sock: ManuallyDrop<ARef<Sock<T>>>,
+    receiver: ManuallyDrop<ARef<R>>,
     device: ManuallyDrop<Option<ARef<Device>>>,
 }
 
-impl<T: Handler> Hooked<T> {
+impl<R: Receiver> Hooked<R> {
     /// Removes the hook. Does not sleep.
     ///
-    /// The reference to the device is given back at once; that to the socket stays in the result.
-    pub(crate) fn unhook(self, _context: &impl TaskContext) -> Detached<T> {
+    /// The reference to the device is given back at once; that to the receiver stays in the result.
+    pub(crate) fn unhook(self, _context: &impl TaskContext) -> Detached<R> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, and used no more after this call.
         unsafe { Self::take(&mut this) }
@@ -247,7 +323,7 @@ impl<T: Handler> Hooked<T> {
     /// # Safety
     ///
     /// The fields must be initialised; they are not any more when this returns.
-    unsafe fn take(this: &mut Self) -> Detached<T> {
+    unsafe fn take(this: &mut Self) -> Detached<R> {
         if this.added {
             // SAFETY: By the type invariant the hook is on the list that its device and its namespace,
             // both alive, and its protocol say.
@@ -261,14 +337,14 @@ impl<T: Handler> Hooked<T> {
             // SAFETY: As for the device.
             memory: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut this.memory) }),
             // SAFETY: As for the device.
-            sock: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut this.sock) }),
+            receiver: ManuallyDrop::new(unsafe { ManuallyDrop::take(&mut this.receiver) }),
             // SAFETY: The call has no conditions.
             cookie: unsafe { bindings::get_state_synchronize_rcu() },
         }
     }
 }
 
-impl<T: Handler> Drop for Hooked<T> {
+impl<R: Receiver> Drop for Hooked<R> {
     fn drop(&mut self) {
         // SAFETY: The fields are initialised until here, by the type invariant.
         drop(unsafe { Self::take(self) });
@@ -278,24 +354,24 @@ impl<T: Handler> Drop for Hooked<T> {
 /// A hook that is on no list any more, but that another CPU may still be looking at.
 ///
 /// Dropping it is fine in any context but a hard interrupt: what it owns is given back after a grace
-/// period. It has a reference to the socket: one that is left in the state of its own socket keeps that
-/// for ever.
+/// period. It has a reference to the receiver: one that is left in the state of its own receiver keeps
+/// that for ever.
 ///
 /// # Invariants
 ///
 /// `memory` is on no list, and the grace period that `cookie` stands for began after it was removed.
 /// Both other fields are initialised until the drop.
 #[must_use = "the memory of the hook can be used again after `synchronize`"]
-pub(crate) struct Detached<T: Handler> {
+pub(crate) struct Detached<R: Receiver> {
     memory: ManuallyDrop<Memory>,
-    sock: ManuallyDrop<ARef<Sock<T>>>,
+    receiver: ManuallyDrop<ARef<R>>,
     cookie: c_ulong,
 }
 
-impl<T: Handler> Detached<T> {
+impl<R: Receiver> Detached<R> {
     /// Waits until no CPU is looking at the hook. Sleeps, unless that time has come already.
     ///
-    /// When it returns, no packet will reach the socket by this hook.
+    /// When it returns, no packet will reach the receiver by this hook.
     pub(crate) fn synchronize(self, _context: &mut Process<'_>) -> Idle {
         if !self.is_quiet() {
             // SAFETY: The token says that sleeping is allowed.
@@ -313,6 +389,19 @@ impl<T: Handler> Detached<T> {
         }
     }
 
+    /// What received by the hook, and stays until the grace period is over.
+    #[inline]
+    pub(super) fn receiver(&self) -> &R {
+        &self.receiver
+    }
+
+    /// Begins a new grace period: the receiver was found in yet another way until now.
+    pub(super) fn renew(&mut self) {
+        // INVARIANT: The grace period begins later than the one before.
+        // SAFETY: The call has no conditions.
+        self.cookie = unsafe { bindings::get_state_synchronize_rcu() };
+    }
+
     /// Whether the grace period is over.
     fn is_quiet(&self) -> bool {
         // SAFETY: The call takes a value of `get_state_synchronize_rcu()`.
@@ -323,27 +412,27 @@ impl<T: Handler> Detached<T> {
     fn into_idle(self) -> Idle {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, and the field not used again. No hook is running any more that
-        // borrows the socket.
-        unsafe { ManuallyDrop::drop(&mut this.sock) };
+        // borrows the receiver.
+        unsafe { ManuallyDrop::drop(&mut this.receiver) };
         // SAFETY: As above.
         Idle(unsafe { ManuallyDrop::take(&mut this.memory) })
     }
 }
 
-impl<T: Handler> Drop for Detached<T> {
+impl<R: Receiver> Drop for Detached<R> {
     fn drop(&mut self) {
         if self.is_quiet() {
             // SAFETY: The grace period is over, and the field is not used again.
-            unsafe { ManuallyDrop::drop(&mut self.sock) };
+            unsafe { ManuallyDrop::drop(&mut self.receiver) };
             // SAFETY: As above.
             unsafe { ManuallyDrop::drop(&mut self.memory) };
             return;
         }
         let inner = self.memory.0.as_ptr();
-        // The reference to the socket stays in `af_packet_priv`, where it was all the time.
+        // The reference to the receiver stays in `af_packet_priv`, where it was all the time.
         // SAFETY: The memory is valid by its invariant and belongs to the callback from now on. `rcu` is
         // used for nothing else.
-        unsafe { bindings::call_rcu(&raw mut (*inner).rcu, Some(free_callback::<T>)) };
+        unsafe { bindings::call_rcu(&raw mut (*inner).rcu, Some(free_callback::<R>)) };
     }
 }
 
@@ -351,20 +440,20 @@ impl<T: Handler> Drop for Detached<T> {
 ///
 /// # Safety
 ///
-/// `head` must be the `rcu` of an [`Inner`] whose owner was a `Detached<T>` that was dropped.
-unsafe extern "C" fn free_callback<T: Handler>(head: *mut bindings::callback_head) {
+/// `head` must be the `rcu` of an [`Inner`] whose owner was a `Detached<R>` that was dropped.
+unsafe extern "C" fn free_callback<R: Receiver>(head: *mut bindings::callback_head) {
     // SAFETY: The caller guarantees that `head` is that field.
     let inner = unsafe { kernel::container_of!(head, Inner, rcu) };
     // INVARIANT: The pointer was that of a `Memory` which was not dropped.
     // SAFETY: A pointer into a box is not null.
     let memory = Memory(unsafe { NonNull::new_unchecked(inner) });
     // SAFETY: The memory is valid by its invariant.
-    let sock = unsafe { (*memory.packet_type()).af_packet_priv };
+    let receiver = unsafe { (*memory.packet_type()).af_packet_priv };
     drop(memory);
-    if let Some(sock) = NonNull::new(sock.cast::<Sock<T>>()) {
-        // SAFETY: The hook owned a reference to its socket, which is given back here, once. The family
+    if let Some(receiver) = NonNull::new(receiver.cast::<R>()) {
+        // SAFETY: The hook owned a reference to its receiver, which is given back here, once. The family
         // waits for this callback to return before the module goes: see `socket::Registration`.
-        unsafe { Sock::dec_ref(sock) };
+        unsafe { R::dec_ref(receiver) };
     }
 }
 
@@ -372,8 +461,8 @@ unsafe extern "C" fn free_callback<T: Handler>(head: *mut bindings::callback_hea
 ///
 /// # Safety
 ///
-/// Only the kernel may call it, for a hook of the protocol `T`.
-unsafe extern "C" fn receive_callback<T: Handler>(
+/// Only the kernel may call it, for a hook that an `R` receives from.
+unsafe extern "C" fn receive_callback<R: Receiver>(
     skb: *mut bindings::sk_buff,
     dev: *mut bindings::net_device,
     packet_type: *mut bindings::packet_type,
@@ -393,17 +482,15 @@ unsafe extern "C" fn receive_callback<T: Handler>(
     };
     // SAFETY: The hook is valid until a grace period after its removal, and this is an RCU read
     // section.
-    let sock = unsafe { (*packet_type).af_packet_priv };
-    // SAFETY: The hook holds a reference to its socket for just as long.
-    let sock = unsafe { Sock::<T>::from_raw(sock.cast()) };
-    if packet.packet_type() == bindings::PACKET_LOOPBACK as u8
-        || !packet.device.is_in(sock.namespace())
-    {
+    let receiver = unsafe { (*packet_type).af_packet_priv };
+    // SAFETY: The hook holds a reference to its receiver, an `R`, for just as long.
+    let receiver = unsafe { &*receiver.cast::<R>() };
+    if packet.packet_type() == bindings::PACKET_LOOPBACK as u8 || !receiver.hears(packet.device) {
         return 0;
     }
     // SAFETY: Packets are delivered in softirq context or with bottom halves off.
     let mut bottom_half = unsafe { BottomHalf::assume() };
-    T::receive(sock, packet, &mut bottom_half);
+    receiver.receive(packet, &mut bottom_half);
     0
 }
 
@@ -444,6 +531,33 @@ impl<'a> Received<'a> {
     #[inline]
     pub(crate) fn original_device(&self) -> &'a Device {
         self.original_device
+    }
+
+    /// Puts the fragments of an IPv4 packet together: `IP_DEFRAG_AF_PACKET`. Anything else comes back as it
+    /// is, and so does an IPv4 packet that is none.
+    ///
+    /// `None` if fragments are missing yet: then the packet was kept. With the last one the whole packet
+    /// comes back. A packet that others have too is cloned first, and dropped if there is no memory.
+    ///
+    /// `namespace` is that of the packet's device. The device may be another one for each fragment; that
+    /// of the last is reported.
+    #[inline]
+    pub(crate) fn defragment(
+        self,
+        namespace: &Namespace,
+        _bottom_half: &mut BottomHalf<'_>,
+    ) -> Option<Self> {
+        let (device, original_device) = (self.device, self.original_device);
+        // SAFETY: The namespace is valid. The count of the packet goes to the call, and nobody else uses
+        // the packet.
+        let skb = unsafe { bindings::packet_defragment(namespace.as_raw(), self.into_raw()) };
+        // INVARIANT: What comes back is this packet, or one that nobody else has, with one count for us.
+        Some(Self {
+            skb: NonNull::new(skb)?,
+            device,
+            original_device,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// Looks at the packet from `layer` on.

@@ -129,6 +129,12 @@ impl<T: Protocol> Family<T> {
         }
     }
 
+    /// The protocol of the sockets, to be compared: each socket of the family has it, and no other one.
+    #[inline]
+    pub(super) fn proto(&self) -> *const bindings::proto {
+        self.proto.get()
+    }
+
     /// The number that the family is registered with; zero before it was registered the first time.
     pub(super) fn number(&self) -> c_int {
         // SAFETY: The number is written before the family is registered, and whoever has a socket or

@@ -18,6 +18,7 @@ use crate::{
         static_ref::StaticRef, //
     },
     net::{
+        bpf_program::Program,
         context::{
             BottomHalf,
             Process,
@@ -100,8 +101,8 @@ pub(crate) const SEND_SLOT: c_int = 11;
 /// The state of the hook of a [`Probe`].
 enum Binding {
     Idle(Idle),
-    Hooked(Hooked<Probe>),
-    Detached(Detached<Probe>),
+    Hooked(Hooked<Sock<Probe>>),
+    Detached(Detached<Sock<Probe>>),
     Changing,
 }
 
@@ -407,19 +408,21 @@ impl Operations<Probe> for ProbeOperations {
         context: &mut Process<'_>,
     ) -> Result {
         match name {
+            // A program, which is not run here.
+            1 => drop(Program::classic(value, context)?),
+            2 => drop(Program::open(value.read::<u32>()?, context)?),
             SLOT => {
                 let [blocks, len] = value.read::<[u32; 2]>()?;
-                return Probe::set_slot(sock, blocks, len, context);
+                Probe::set_slot(sock, blocks, len, context)?;
             }
             SEND_SLOT => {
                 let [index, offset, len, copied] = value.read::<[u32; 4]>()?;
                 let index = c_int::try_from(index).map_err(|_| EINVAL)?;
-                return Probe::send_slot(sock, index, (offset, len), copied, context);
+                Probe::send_slot(sock, index, (offset, len), copied, context)?;
             }
-            _ => {}
+            // ORDERING: A value that nothing depends on.
+            _ => sock.option.store(value.read::<u32>()?, Ordering::Relaxed),
         }
-        // ORDERING: A value that nothing depends on.
-        sock.option.store(value.read::<u32>()?, Ordering::Relaxed);
         Ok(())
     }
 

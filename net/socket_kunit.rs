@@ -9,6 +9,8 @@
 
 #[path = "socket_example.rs"]
 pub(super) mod example;
+#[path = "packet_group_kunit.rs"]
+mod groups;
 
 use crate::{
     bindings,

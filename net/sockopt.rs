@@ -54,6 +54,12 @@ impl OptionValue<'_> {
         self.len
     }
 
+    /// The C value, for a call that copies from it.
+    #[inline]
+    pub(super) fn as_raw(&self) -> bindings::sockptr_t {
+        self.value
+    }
+
     /// Copies the first `to.len()` bytes.
     ///
     /// Fails with `EINVAL` when the value is shorter, with `EFAULT` when it cannot be read.

@@ -95,7 +95,8 @@ INFALLIBLE = {
         r"_RNv\w+_6kernel4time5delay(6fsleep|6udelay)"),
     "answers with a time or a number": (
         r"sched_clock", r"ktime_get_with_offset", r"__msecs_to_jiffies", r"round_jiffies_relative",
-        r"get_random_bytes", r"_RNvX\w+9Monotonic\w+9ktime_get", r"from_kuid_munged"),
+        r"get_random_bytes", r"__get_random_u32_below", r"__skb_get_hash_(symmetric_)?net",
+        r"_RNvX\w+9Monotonic\w+9ktime_get", r"from_kuid_munged"),
     "prints": (
         r"_printk", r"_dev_printk", r"netdev_(err|warn|notice|info)", r"skb_dump",
         r"bpf_warn_invalid_xdp_action", r"xdp_warn", r"__SCT__tp_func_xdp_exception",
@@ -126,7 +127,7 @@ INFALLIBLE = {
         r"_RNvX\w+18ConfigSpaceBackend\w+(7io_read|8io_write)"),
     # krealloc() is how Rust allocates, and also how it frees: with it made to fail, memory would stay for
     # ever. That allocations fail is for faults.py.
-    "allocates, which fails in faults.py": (r"(rust_helper_)?krealloc_node_align(_noprof)?",),
+    "allocates, which fails in faults.py": (r"(rust_helper_)?kv?realloc_node_align(_noprof)?",),
     "undoes: whatever it answers, what was there is gone": (
         r"unregister_(netdev|netdevice_notifier|pernet_subsys)", r"(proto|sock)_unregister",
         r"pci_(clear_master|disable_device|free_irq_vectors|iounmap|release_region|unregister_driver)",
@@ -135,6 +136,7 @@ INFALLIBLE = {
         r"page_pool_(destroy|put_unrefed_netmem)", r"bpf_prog_put", r"xdp_rxq_info_unreg", r"xdp_return_frame"),
     "sets the flags of a device as they are": (r"netif_get_flags", r"dev_change_flags"),
     "gives memory to the device, or takes it back": (r"__dma_sync_single_for_(cpu|device)",),
+    "gives a packet back, or has taken it: one that waits for its fragments is no loss": (r"ip_check_defrag",),
     "gives a packet, a socket or a route back": (
         r"dev_kfree_skb_any_reason", r"sk_skb_reason_drop", r"consume_skb",
         r"skb_free_datagram", r"skb_queue_purge_reason", r"sk_free", r"dst_release", r"nf_conntrack_destroy"),

@@ -61,7 +61,7 @@ def readable(name):
 
 def _frees(function, before):
     """Whether a reallocation has no flags, the fourth argument: those of an allocation are never 0."""
-    if "krealloc" not in function:
+    if not re.search(r"kv?realloc", function):
         return False
     for instruction in reversed(before):
         if re.search(r"%[er]?cx$", instruction):

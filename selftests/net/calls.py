@@ -44,8 +44,10 @@ RECEIVE = r".*::packet_type::receive_callback::<.*>"
 SEND = r".*::Callbacks<.*PacketSocket.*>::sendmsg"
 HERE = "test_through_pointers"
 POINTERS = [
-    Pointer(rf"{RECEIVE}|rnet_helper_packet_filter", 2, "prog->bpf_func, with statistics and without", "",
-            "a filter answers with a length, of which 0 is a drop like any other (filter.py, bpf.py)"),
+    Pointer(rf"{RECEIVE}|rnet_helper_packet_(filter|program_run)", 2,
+            "prog->bpf_func, with statistics and without", "",
+            "a filter answers with a length, of which 0 is a drop like any other (filter.py, bpf.py), and a"
+            " program that chooses with any number"),
     Pointer(rf"{RECEIVE}|rnet_helper_packet_queue_begin", 1, "skb->destructor", "",
             "whose packet it was gives its memory back; no answer"),
     Pointer(rf"{RECEIVE}|rnet_helper_packet_queue_commit", 1, "sk->sk_data_ready", "", "wakes; no answer"),
