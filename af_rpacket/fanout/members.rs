@@ -68,6 +68,11 @@ impl Members {
         self.joined = self.joined.saturating_sub(1);
     }
 
+    /// How many there are.
+    pub(crate) fn joined(&self) -> u32 {
+        self.joined
+    }
+
     /// Whether nobody is in the group: then it ends, and its number is free.
     pub(crate) fn is_empty(&self) -> bool {
         self.joined == 0

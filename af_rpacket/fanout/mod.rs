@@ -38,6 +38,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`request`] | what a program asks for, and whether that is possible |
+//! | [`table`] | the groups of a namespace |
 //! | [`members`] | how many sockets a group has, and when its hook is in place |
 //! | [`choice`] | the modes |
 //! | [`rollover`] | a member that is full, and who helps it |
@@ -56,3 +57,4 @@ pub(crate) mod choice;
 pub(crate) mod members;
 pub(crate) mod request;
 pub(crate) mod rollover;
+pub(crate) mod table;

@@ -18,7 +18,7 @@
 //! | | `EINVAL` | the group that exists has another mode |
 //!
 //! The step after these is [`members`](super::members): `ENOSPC`. All but the first are taken while
-//! the groups of the namespace are locked. A group that was made for a request that failed goes.
+//! the groups of the namespace are locked: [`table`](super::table).
 //!
 //! Flags that mean nothing are not refused; all members must have them.
 //!
@@ -256,7 +256,9 @@ impl Program {
 
 /// Looks for a number without a group, from `*next` on, once around; `*next` is behind it then.
 pub(crate) fn free_id(next: &mut u16, is_free: impl Fn(u16) -> bool) -> Option<u16> {
-    let id = (*next..=u16::MAX).chain(0..*next).find(|&id| is_free(id))?;
+    let begin = *next;
+    let mut ids = (0..=u16::MAX).map(|distance| begin.wrapping_add(distance));
+    let id = ids.find(|&id| is_free(id))?;
 
     *next = id.wrapping_add(1);
     Some(id)

@@ -29,8 +29,9 @@ unsigned int rnet_helper_get_random_u32_below(unsigned int limit)
 }
 
 /*
- * Collect the fragments of an IPv4 packet. Returns the packet itself, all of it when its last fragment
- * has come, or NULL: then it was taken. The caller's reference is gone unless the packet comes back.
+ * Collect the fragments of an IPv4 packet. Returns the packet itself, all of it when its last
+ * fragment has come, or NULL: then it was taken. The caller's reference is gone unless the packet
+ * comes back.
  */
 struct sk_buff *rnet_helper_packet_defragment(struct net *net, struct sk_buff *skb)
 {

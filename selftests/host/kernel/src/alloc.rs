@@ -89,6 +89,11 @@ impl<T> DerefMut for KBox<T> {
 pub struct KVec<T>(Vec<T>);
 
 impl<T> KVec<T> {
+    /// No room, which needs no memory.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Room for `capacity` values.
     pub fn with_capacity(capacity: usize, _flags: Flags) -> Result<Self, AllocError> {
         allocate()?;
@@ -113,6 +118,14 @@ impl<T> KVec<T> {
         Ok(())
     }
 
+    /// Takes the value at this index out; those behind it move up.
+    pub fn remove(&mut self, i: usize) -> Result<T, kvec::RemoveError> {
+        if i >= self.0.len() {
+            return Err(kvec::RemoveError);
+        }
+        Ok(self.0.remove(i))
+    }
+
     /// Drops all values, and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -128,6 +141,10 @@ pub mod kvec {
     /// There is no room; the value comes back.
     #[derive(Debug)]
     pub struct PushError<T>(pub T);
+
+    /// There is no such value.
+    #[derive(Debug)]
+    pub struct RemoveError;
 }
 
 impl<T> Deref for KVec<T> {

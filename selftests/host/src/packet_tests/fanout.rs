@@ -2,6 +2,7 @@
 
 //! Tests of the groups of sockets that share frames.
 
+mod af_packet;
 mod choice;
 mod groups;
 mod request;

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The groups of one namespace, as the family keeps them: request, binding, members and places put
-//! together, against a model of AF_PACKET that is written down from `fanout_add()`, `__fanout_link()`,
-//! `__fanout_unlink()` and `fanout_release()`.
+//! The groups of one namespace, as the family keeps them: request, table, binding and places put
+//! together, against a [model](super::af_packet) of AF_PACKET.
 
+use super::af_packet as model;
 use crate::net::places::Places;
 use crate::packet::fanout::{
-    members::Members,
-    request::{
-        free_id,
-        Description,
-        Request, //
-    }, //
+    request::Request,
+    table::Table, //
 };
 use crate::packet::state::{
     Binding,
@@ -23,11 +19,15 @@ use crate::packet::state::{
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use proptest::prelude::*;
+use std::{
+    cell::Cell,
+    rc::Rc, //
+};
 
 const EXISTS: usize = 4;
 
 #[derive(Clone, Debug)]
-enum Call {
+pub enum Call {
     /// `PACKET_FANOUT` by a socket, with the words of its argument.
     Join {
         socket: usize,
@@ -44,12 +44,12 @@ enum Call {
 
 /// What a group is, its members, its places, and whether its hook is in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    id: u16,
-    reported: u32,
-    joined: usize,
-    places: Vec<usize>,
-    hooked: bool,
+pub struct Seen {
+    pub id: u16,
+    pub reported: u32,
+    pub joined: usize,
+    pub places: Vec<usize>,
+    pub hooked: bool,
 }
 
 /// Ours.
@@ -65,24 +65,21 @@ mod ours {
         }
     }
 
+    /// What the layer has of a group.
     pub struct Group {
-        pub description: Description,
-        pub target: Target,
-        pub members: Members,
+        pub id: u16,
         pub places: Places<Vec<Atomic<usize>>>,
-        pub joined: usize,
-        pub hooked: bool,
+        pub hooked: Cell<bool>,
     }
 
     pub struct World {
-        pub sockets: Vec<Binding<Net, u16>>,
-        pub groups: Vec<Group>,
-        pub next: u16,
+        pub sockets: Vec<Binding<Net, Rc<Group>>>,
+        pub table: Table<Rc<Group>>,
         pub up: Vec<bool>,
     }
 
     impl World {
-        pub fn bind(&mut self, target: Target) -> Binding<Net, u16> {
+        pub fn bind(&mut self, target: Target) -> Binding<Net, Rc<Group>> {
             let mut binding = Binding::new();
             let device = (target.ifindex > 0).then_some(Net(target.ifindex));
             let up = target.ifindex == 0 || self.up[target.ifindex as usize];
@@ -91,36 +88,28 @@ mod ours {
             binding
         }
 
-        fn find(&mut self, id: u16) -> Option<&mut Group> {
-            self.groups
-                .iter_mut()
-                .find(|group| group.description.id == id)
-        }
-
-        fn carry_out(&mut self, socket: usize, todo: &Todo<Net, u16>) {
-            let id = todo.parted.or(self.sockets[socket].group().copied());
+        fn carry_out(&mut self, socket: usize, todo: Todo<Net, Rc<Group>>) {
+            let group = todo.parted.as_ref().or(self.sockets[socket].group());
             match todo.hook {
                 Move::Enter | Move::Transfer => {
-                    let group = self.find(id.unwrap()).unwrap();
                     // A grace period always is over in time here.
+                    let group = group.unwrap();
                     if group.places.push(socket + 1).unwrap() {
-                        assert!(!std::mem::replace(&mut group.hooked, true));
+                        assert!(!group.hooked.replace(true));
                     }
                 }
                 Move::Leave => {
-                    let group = self.find(id.unwrap()).unwrap();
+                    let group = group.unwrap();
                     if group.places.remove(socket + 1).unwrap() {
-                        assert!(std::mem::take(&mut group.hooked));
+                        assert!(group.hooked.replace(false));
                     }
                 }
                 Move::Stay | Move::Attach | Move::Detach => {}
             }
-            if let Some(id) = todo.parted {
-                let group = self.find(id).unwrap();
-                group.members.part();
-                group.joined -= 1;
-                if group.members.is_empty() {
-                    self.groups.retain(|group| group.description.id != id);
+            if let Some(group) = todo.parted {
+                if let Some(ended) = self.table.part(group.id) {
+                    assert!(Rc::ptr_eq(&ended, &group));
+                    assert_eq!(Rc::strong_count(&ended), 2, "a member is left");
                 }
             }
         }
@@ -133,41 +122,16 @@ mod ours {
                 Ok(())
             })?;
             let member = self.sockets[socket].group().is_some();
-            let groups = &self.groups;
-            let next = &mut self.next;
-            let id = request.group_id(member, || {
-                free_id(next, |id| groups.iter().all(|g| g.description.id != id))
+            let admission = self.table.prepare(&request, member, |description| {
+                let places = (0..description.max_members).map(|_| Atomic::new(0));
+                Ok(Rc::new(Group {
+                    id: description.id,
+                    places: Places::new(places.collect()),
+                    hooked: Cell::new(false),
+                }))
             })?;
-            let existing = groups.iter().position(|group| group.description.id == id);
-            let description = existing.map(|index| &groups[index].description);
-            let description = request.description(id, description)?;
-            let groups = &mut self.groups;
-            let todo = self.sockets[socket].join(|target| {
-                let group_target = existing.map_or(target, |index| groups[index].target);
-                description.admit(&request, group_target, target)?;
-                if existing.is_none() {
-                    groups.push(Group {
-                        description,
-                        target,
-                        members: Members::new(description.max_members),
-                        places: Places::new(
-                            (0..description.max_members)
-                                .map(|_| Atomic::new(0))
-                                .collect(),
-                        ),
-                        joined: 0,
-                        hooked: false,
-                    });
-                }
-                let group = groups
-                    .iter_mut()
-                    .find(|group| group.description.id == id)
-                    .unwrap();
-                group.members.join()?;
-                group.joined += 1;
-                Ok(id)
-            })?;
-            self.carry_out(socket, &todo);
+            let todo = self.sockets[socket].join(|target| admission.admit(target))?;
+            self.carry_out(socket, todo);
             Ok(())
         }
 
@@ -180,14 +144,14 @@ mod ours {
                 } => return self.join(socket, argument, limit),
                 Call::Close { socket } => {
                     let todo = self.sockets[socket].release();
-                    self.carry_out(socket, &todo);
+                    self.carry_out(socket, todo);
                     self.sockets[socket] = self.bind(targets[socket]);
                 }
                 Call::Down { ifindex } => {
                     if std::mem::take(&mut self.up[ifindex as usize]) {
                         for socket in 0..self.sockets.len() {
                             let todo = self.sockets[socket].device_down(ifindex);
-                            self.carry_out(socket, &todo);
+                            self.carry_out(socket, todo);
                         }
                     }
                 }
@@ -196,7 +160,7 @@ mod ours {
                         for socket in 0..self.sockets.len() {
                             self.sockets[socket].settled();
                             let todo = self.sockets[socket].device_up(ifindex);
-                            self.carry_out(socket, &todo);
+                            self.carry_out(socket, todo);
                         }
                     }
                 }
@@ -205,233 +169,24 @@ mod ours {
         }
 
         pub fn seen(&self) -> Vec<Seen> {
-            let place = |group: &Group, place| group.places.get(place).unwrap() - 1;
-            self.groups
-                .iter()
-                .map(|group| Seen {
-                    id: group.description.id,
-                    reported: group.description.encode() as u32,
-                    joined: group.joined,
-                    places: (0..group.places.taken()).map(|p| place(group, p)).collect(),
-                    hooked: group.hooked,
-                })
-                .collect()
-        }
-    }
-}
-
-/// AF_PACKET's.
-mod model {
-    use super::*;
-
-    #[derive(Clone, Default)]
-    pub struct Socket {
-        pub num: u16,
-        pub dev: i32,
-        pub running: bool,
-        pub fanout: Option<u16>,
-    }
-
-    pub struct Fanout {
-        pub id: u16,
-        pub kind: u8,
-        pub flags: u8,
-        pub max_num_members: u32,
-        pub sk_ref: u32,
-        pub hook: (u16, i32),
-        pub arr: Vec<usize>,
-        pub num_members: usize,
-        pub hooked: bool,
-    }
-
-    pub struct World {
-        pub sockets: Vec<Socket>,
-        pub list: Vec<Fanout>,
-        pub next_id: u16,
-        pub up: Vec<bool>,
-    }
-
-    impl World {
-        pub fn bind(&self, target: Target) -> Socket {
-            let up = target.ifindex == 0 || self.up[target.ifindex as usize];
-            Socket {
-                num: target.protocol,
-                dev: target.ifindex,
-                running: up && target.protocol != 0,
-                fanout: None,
-            }
-        }
-
-        fn find(&mut self, id: u16) -> Option<&mut Fanout> {
-            self.list.iter_mut().find(|f| f.id == id)
-        }
-
-        fn link(&mut self, socket: usize) {
-            let id = self.sockets[socket].fanout.unwrap();
-            let f = self.find(id).unwrap();
-            f.arr[f.num_members] = socket;
-            f.num_members += 1;
-            if f.num_members == 1 {
-                f.hooked = true;
-            }
-        }
-
-        fn unlink(&mut self, socket: usize) {
-            let id = self.sockets[socket].fanout.unwrap();
-            let f = self.find(id).unwrap();
-            let mut i = 0;
-            while i < f.num_members {
-                if f.arr[i] == socket {
-                    break;
+            let groups = self.sockets.iter().filter_map(Binding::group);
+            let mut ids: Vec<_> = groups.map(|group| group.id).collect();
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), self.table.len(), "a group without a member");
+            let seen = ids.iter().map(|id| {
+                let (description, members, group) = self.table.get(*id).unwrap();
+                Seen {
+                    id: *id,
+                    reported: description.encode() as u32,
+                    joined: members.joined() as usize,
+                    places: (0..group.places.taken())
+                        .map(|place| group.places.get(place).unwrap() - 1)
+                        .collect(),
+                    hooked: group.hooked.get(),
                 }
-                i += 1;
-            }
-            assert!(i < f.num_members);
-            f.arr[i] = f.arr[f.num_members - 1];
-            f.num_members -= 1;
-            if f.num_members == 0 {
-                f.hooked = false;
-            }
-        }
-
-        fn add(&mut self, socket: usize, argument: u32, limit: u32) -> Result {
-            let mut id = argument as u16;
-            let type_flags = argument >> 16;
-            let kind = type_flags as u8;
-            let mut flags = (type_flags >> 8) as u8;
-            let mut limit = limit;
-
-            match kind {
-                3 if type_flags & 0x1000 != 0 => return Err(EINVAL),
-                0..=7 => {}
-                _ => return Err(EINVAL),
-            }
-            if self.sockets[socket].fanout.is_some() {
-                return Err(EALREADY);
-            }
-            if type_flags & 0x2000 != 0 {
-                if id != 0 {
-                    return Err(EINVAL);
-                }
-                let mut candidate = self.next_id;
-                loop {
-                    if self.find(candidate).is_none() {
-                        id = candidate;
-                        self.next_id = candidate.wrapping_add(1);
-                        break;
-                    }
-                    candidate = candidate.wrapping_add(1);
-                    if candidate == self.next_id {
-                        return Err(ENOMEM);
-                    }
-                }
-                flags &= !0x20;
-            }
-            let po = self.sockets[socket].clone();
-            if let Some(found) = self.find(id) {
-                if found.flags != flags {
-                    return Err(EINVAL);
-                }
-                if limit != 0 && limit != found.max_num_members {
-                    return Err(EINVAL);
-                }
-            } else {
-                if limit > 1 << 16 {
-                    return Err(EINVAL);
-                }
-                if limit == 0 {
-                    limit = 256;
-                }
-                self.list.push(Fanout {
-                    id,
-                    kind,
-                    flags,
-                    max_num_members: limit,
-                    sk_ref: 0,
-                    hook: (po.num, po.dev),
-                    arr: vec![usize::MAX; limit as usize],
-                    num_members: 0,
-                    hooked: false,
-                });
-            }
-            let mut err = Err(EINVAL);
-            let found = self.find(id).unwrap();
-            if po.num != 0 && found.kind == kind && found.hook == (po.num, po.dev) {
-                err = Err(ENOSPC);
-                if found.sk_ref < found.max_num_members {
-                    found.sk_ref += 1;
-                    self.sockets[socket].fanout = Some(id);
-                    if po.running {
-                        self.link(socket);
-                    }
-                    err = Ok(());
-                }
-            }
-            if err.is_err() {
-                self.list.retain(|f| f.sk_ref > 0);
-            }
-            err
-        }
-
-        pub fn call(&mut self, call: &Call, targets: &[Target]) -> Result {
-            match *call {
-                Call::Join {
-                    socket,
-                    argument,
-                    limit,
-                } => return self.add(socket, argument, limit.unwrap_or(0)),
-                Call::Close { socket } => {
-                    let po = self.sockets[socket].clone();
-                    if let Some(id) = po.fanout {
-                        if po.running {
-                            self.unlink(socket);
-                        }
-                        self.find(id).unwrap().sk_ref -= 1;
-                        self.list.retain(|f| f.sk_ref > 0);
-                    }
-                    self.sockets[socket] = self.bind(targets[socket]);
-                }
-                Call::Down { ifindex } => {
-                    if std::mem::take(&mut self.up[ifindex as usize]) {
-                        self.for_bound(ifindex, true);
-                    }
-                }
-                Call::Up { ifindex } => {
-                    if !std::mem::replace(&mut self.up[ifindex as usize], true) {
-                        self.for_bound(ifindex, false);
-                    }
-                }
-            }
-            Ok(())
-        }
-
-        /// The notifier.
-        fn for_bound(&mut self, ifindex: i32, running: bool) {
-            for socket in 0..self.sockets.len() {
-                let po = self.sockets[socket].clone();
-                if po.dev != ifindex || po.running != running || po.num == 0 {
-                    continue;
-                }
-                self.sockets[socket].running = !running;
-                match (po.fanout.is_some(), running) {
-                    (true, true) => self.unlink(socket),
-                    (true, false) => self.link(socket),
-                    _ => {}
-                }
-            }
-        }
-
-        pub fn seen(&self) -> Vec<Seen> {
-            self.list
-                .iter()
-                .map(|f| Seen {
-                    id: f.id,
-                    reported: u32::from(f.id) | u32::from(f.kind) << 16 | u32::from(f.flags) << 24,
-                    joined: f.sk_ref as usize,
-                    places: f.arr[..f.num_members].to_vec(),
-                    hooked: f.hooked,
-                })
-                .collect()
+            });
+            seen.collect()
         }
     }
 }
@@ -454,7 +209,7 @@ fn any_call(sockets: usize) -> impl Strategy<Value = Call> {
         8 => (0..sockets, 0u32..3, mode, flags, limit).prop_map(
             |(socket, id, mode, flags, limit)| Call::Join {
                 socket,
-                argument: id | (mode | flags) << 16,
+                argument: id | ((mode | flags) << 16),
                 limit,
             }
         ),
@@ -487,8 +242,7 @@ fn targets(sockets: usize) -> Vec<Target> {
 fn both(targets: &[Target]) -> (ours::World, model::World) {
     let mut ours = ours::World {
         sockets: Vec::new(),
-        groups: Vec::new(),
-        next: 0,
+        table: Table::new(),
         up: vec![true; EXISTS],
     };
     let mut model = model::World {
@@ -513,13 +267,12 @@ proptest! {
         for call in &calls {
             prop_assert_eq!(ours.call(call, &targets), model.call(call, &targets), "{:?}", call);
             prop_assert_eq!(ours.seen(), model.seen(), "{:?}", call);
-            prop_assert_eq!(ours.next, model.next_id);
         }
         // In the end nothing is left behind.
         for socket in 0..12 {
             prop_assert_eq!(ours.call(&Call::Close { socket }, &targets), Ok(()));
         }
-        prop_assert!(ours.groups.is_empty());
+        prop_assert!(ours.seen().is_empty());
     }
 }
 
@@ -601,6 +354,33 @@ fn failed_request_makes_no_group() {
     assert_eq!(ours.call(&join(0, None), &targets), Err(EINVAL));
     assert!(ours.seen().is_empty());
     assert!(ours.sockets[0].group().is_none());
+}
+
+/// The memory for a group is asked for before the socket is, and given back.
+#[test]
+fn group_that_cannot_be_made_leaves_nothing() {
+    let mut table: Table<Rc<()>> = Table::new();
+    let request = Request::parse(4, |to| {
+        to.copy_from_slice(&5u32.to_ne_bytes());
+        Ok(())
+    })
+    .unwrap();
+    let refused = table.prepare(&request, false, |_| Err(ENOMEM));
+    assert_eq!(refused.err(), Some(ENOMEM));
+    assert_eq!(table.len(), 0);
+
+    kernel::alloc::exhaust(true);
+    let refused = table.prepare(&request, false, |_| Ok(Rc::new(())));
+    assert_eq!(refused.err(), Some(ENOMEM));
+    kernel::alloc::exhaust(false);
+    assert_eq!(table.len(), 0);
+
+    // Found, and then not asked for.
+    let group = Rc::new(());
+    drop(table.prepare(&request, false, |_| Ok(group.clone())));
+    assert_eq!(Rc::strong_count(&group), 1);
+    assert_eq!(table.part(5), None);
+    assert!(table.get(5).is_none());
 }
 
 #[test]

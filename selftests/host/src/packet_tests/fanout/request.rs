@@ -35,11 +35,11 @@ fn parse_bytes(bytes: &[u8]) -> Result<Request> {
 
 /// As a program writes it: `id | type << 16`.
 fn parse(id: u32, kind: u32) -> Result<Request> {
-    parse_bytes(&(id | kind << 16).to_ne_bytes())
+    parse_bytes(&(id | (kind << 16)).to_ne_bytes())
 }
 
 fn parse_limit(id: u32, kind: u32, limit: u32) -> Result<Request> {
-    let mut bytes = (id | kind << 16).to_ne_bytes().to_vec();
+    let mut bytes = (id | (kind << 16)).to_ne_bytes().to_vec();
     bytes.extend(limit.to_ne_bytes());
     parse_bytes(&bytes)
 }
@@ -68,7 +68,7 @@ fn unknown_modes_are_refused_and_unknown_flags_are_not() {
     for flag in [0x100, 0x200, 0x400, 0x800] {
         let group = new_group(parse(1, flag).unwrap()).unwrap();
         // They are reported back, and all members must have them.
-        assert_eq!(group.encode(), (1 | flag << 16) as i32);
+        assert_eq!(group.encode(), (1 | (flag << 16)) as i32);
         assert_eq!(
             parse(1, 0).unwrap().description(1, Some(&group)),
             Err(EINVAL)
@@ -104,7 +104,7 @@ fn unique_id_is_for_who_gives_none_and_is_not_reported_back() {
     assert_eq!(request.group_id(false, || None), Err(ENOMEM));
     assert_eq!(request.group_id(false, || Some(77)), Ok(77));
     let group = request.description(77, None).unwrap();
-    assert_eq!(group.encode() as u32, 77 | (1 | DEFRAG) << 16);
+    assert_eq!(group.encode() as u32, 77 | ((1 | DEFRAG) << 16));
     // Others join by that number, and without the flag.
     let other = parse(77, 1 | DEFRAG).unwrap();
     assert_eq!(other.description(77, Some(&group)), Ok(group));
@@ -227,7 +227,7 @@ proptest! {
     ) {
         let Ok(request) = parse_bytes(&bytes) else { return Ok(()) };
         let argument = u32::from_ne_bytes(bytes[..4].try_into().unwrap());
-        if argument & UNIQUE_ID << 16 != 0 {
+        if argument & (UNIQUE_ID << 16) != 0 {
             return Ok(());
         }
         prop_assert_eq!(request.group_id(false, || None), Ok(argument as u16));

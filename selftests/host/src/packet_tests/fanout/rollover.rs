@@ -204,6 +204,41 @@ fn mode_rollover_fills_one_after_another() {
     assert_eq!(statistics(&rollover), [2, 0, 1]);
 }
 
+/// Its program makes room at that moment: the frame is on its way to another member.
+#[test]
+fn chosen_member_is_asked_once() {
+    struct Emptying(Vec<u32>);
+
+    impl Peers for Emptying {
+        fn is_pressed(&mut self, _member: u32) -> bool {
+            false
+        }
+
+        fn room(&mut self, member: u32) -> Room {
+            self.0.push(member);
+            if self.0 == [0] {
+                Full
+            } else {
+                Normal
+            }
+        }
+
+        fn flow_hash(&mut self) -> u32 {
+            0
+        }
+
+        fn random_below(&mut self, _limit: NonZeroU32) -> u32 {
+            0
+        }
+    }
+
+    let rollover = Rollover::new();
+    let mut peers = Emptying(Vec::new());
+    let members = NonZeroU32::new(3).unwrap();
+    assert_eq!(rollover.instead_of(0, members, &mut peers), 1);
+    assert_eq!(peers.0, [0, 1]);
+}
+
 /// `fanout_demux_rollover()` and what it calls, by its text.
 struct Model {
     pressure: Vec<bool>,
