@@ -293,9 +293,9 @@ impl<D: Device, G> Binding<D, G> {
         }
     }
 
-    /// Ends what [`Self::begin`], [`Self::device_up`] or [`Self::postponed`] began: hooks the socket if it has a
-    /// protocol and its device is there and up, which `device_is_up` tells. It does not matter for
-    /// a socket that receives from all devices.
+    /// Ends what [`Self::begin`], [`Self::device_up`] or [`Self::postponed`] began: hooks the socket if
+    /// it has a protocol and its device is there and up, which `device_is_up` tells. It does not matter
+    /// for a socket that receives from all devices.
     ///
     /// If only the device is missing, the error is reported, and a device that is merely down
     /// hooks the socket when it comes up.

@@ -35,8 +35,8 @@
 //! | [`operations`] | system calls on a socket | `struct proto_ops` |
 //! | [`message`], [`sockopt`] | what these calls carry | `struct msghdr`, `sockopt_t` |
 //! | [`packet_type`], [`filter`] | packet hooks, and what a socket wants to see | `struct packet_type` |
-//! | [`packet_group`], [`places`] | one hook for several sockets, and who gets a packet | `struct packet_fanout` |
-//! | [`flow_hash`], [`bpf_program`] | what such a choice can depend on | `skb_get_hash()`, `struct bpf_prog` |
+//! | [`packet_group`], [`places`] | one hook for several sockets | `struct packet_fanout` |
+//! | [`flow_hash`], [`bpf_program`] | what they choose by | `skb_get_hash()`, `struct bpf_prog` |
 //! | [`packet`], [`datagram`] | packets that others may have too; those in the receive queue | `struct sk_buff` |
 //! | [`transmit`] | packets on their way to a device | `sock_alloc_send_pskb()` |
 //! | [`shared_memory`], [`mapping`] | the memory of a ring, and `mmap()` of it | `vm_insert_page()` |

@@ -196,11 +196,11 @@ impl<G: Chooser> Group<G> {
     /// the list that `packets` says. Does not sleep.
     ///
     /// `own` comes back if that is refused: the hook of the group must rest for a grace period, or all
-    /// places are taken. It is refused for ever in a group that has ended, and to a socket of another
-    /// namespace.
+    /// places are taken. In the first case it is enough to wait for that of `own`. It is refused for ever
+    /// in a group that has ended, and to a socket of another namespace.
     pub(crate) fn enter<C: TaskContext>(
         &self,
-        own: Detached<Sock<G::Member>>,
+        mut own: Detached<Sock<G::Member>>,
         packets: Match<'_>,
         context: &mut C,
     ) -> Result<Seated<G>, Detached<Sock<G::Member>>> {
@@ -214,6 +214,8 @@ impl<G: Chooser> Group<G> {
                 Ok(idle) => Some(idle),
                 Err(detached) => {
                     *hook = Hook::Detached(detached);
+                    // It was taken out of its list before this.
+                    own.renew();
                     return Err(own);
                 }
             },
