@@ -32,10 +32,9 @@ impl Handler for PacketSocket {
         let Some(mut view) = frame.view(layer) else {
             return;
         };
-        match view.filter(sock) {
-            // What the filter does not want is not lost, and not counted.
-            0 => {}
-            wanted => queue::deliver(sock, view, wanted, context),
+        // What the filter does not want is not lost, and not counted.
+        if let Some(wanted) = view.filter(sock) {
+            queue::deliver(sock, view, wanted, context);
         }
     }
 }

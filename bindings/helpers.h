@@ -175,7 +175,7 @@ int rnet_helper_inet_dgram_ioctl(struct socket *sock, unsigned int cmd, unsigned
 
 /* helpers/packet.c */
 bool rnet_helper_packet_view(struct sk_buff *skb, bool link);
-unsigned int rnet_helper_packet_filter(struct sk_buff *skb, const struct sock *sk);
+bool rnet_helper_packet_filter(struct sk_buff *skb, const struct sock *sk, unsigned int *wanted);
 struct sk_buff *rnet_helper_packet_take(struct sk_buff *skb, unsigned char *data,
 					unsigned int len, unsigned int snaplen,
 					enum skb_drop_reason reason);

@@ -284,10 +284,9 @@ impl Handler for Probe {
         let Some(mut view) = packet.view(Layer::Link) else {
             return;
         };
-        let snap_len = view.filter(sock);
-        if snap_len == 0 {
+        let Some(snap_len) = view.filter(sock) else {
             return;
-        }
+        };
         if let Some(slot) = sock.slot.load(bottom_half) {
             if !slot.fill(&view).unwrap_or(false) {
                 sock.count_drop();

@@ -36,18 +36,23 @@ bool rnet_helper_packet_view(struct sk_buff *skb, bool link)
 	return true;
 }
 
-/* How many bytes of the packet the socket wants: what its filter says, or all that can be read. */
-unsigned int rnet_helper_packet_filter(struct sk_buff *skb, const struct sock *sk)
+/*
+ * Whether the socket wants the packet, and if so how many bytes of it: what its filter says, or all that
+ * can be read. A filter may want a packet that has no bytes.
+ */
+bool rnet_helper_packet_filter(struct sk_buff *skb, const struct sock *sk, unsigned int *wanted)
 {
 	unsigned int len = skb_frags_readable(skb) ? skb->len : skb_headlen(skb);
+	unsigned int verdict = len;
 	struct sk_filter *filter;
 
 	rcu_read_lock();
 	filter = rcu_dereference(sk->sk_filter);
 	if (filter)
-		len = min(len, bpf_prog_run_clear_cb(filter->prog, skb));
+		verdict = bpf_prog_run_clear_cb(filter->prog, skb);
 	rcu_read_unlock();
-	return len;
+	*wanted = min(len, verdict);
+	return verdict;
 }
 
 /*

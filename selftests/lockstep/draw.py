@@ -13,7 +13,7 @@ from lockstep import frames
 from lockstep.draw_options import Options
 from lockstep.draw_rings import Rings
 from lockstep.draw_traffic import Traffic
-from lockstep.drawing import INDEXES, SHORTEST
+from lockstep.drawing import INDEXES
 from lockstep.side import SLOTS
 from lockstep.world import DA, TUN, VA, VLAN
 
@@ -72,7 +72,7 @@ class Draw(Options, Traffic, Rings):
         for slot in range(SLOTS):
             calls += [("recv", slot, (2048,), 0, 128, 512, "")] * 3
             calls += [("get", slot, packet.SOL_PACKET, packet.STATISTICS, 12, b""), ("close", slot)]
-        return calls if "empty" in self.built else [without_empty(call) for call in calls]
+        return calls
 
     # ---- Sockets --------------------------------------------------------------------------------
 
@@ -128,14 +128,6 @@ class Draw(Options, Traffic, Rings):
 
     def pair(self):
         return ("pair", self.slot(), self.rng.choice((2, 3)), 0)
-
-
-def without_empty(call):
-    """The call, with a frame that has a payload."""
-    if call[0] not in ("arrive", "leave", "send", "write"):
-        return call
-    whom, head, length, *more = call[2]
-    return (*call[:2], (whom, head, max(length, SHORTEST), *more), *call[3:])
 
 
 def run(seed, built, length=250):

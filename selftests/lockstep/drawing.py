@@ -8,12 +8,9 @@ import packet
 from lockstep.side import SLOTS
 from lockstep.world import DA, LO, TUN, VA, VB, VLAN
 
-# What af_rpacket has of: ring, fanout, vnet, bypass, spkt; and empty: a frame without a payload, which a
-# filter wants, is queued for a SOCK_DGRAM socket.
+# What af_rpacket has of: ring, fanout, vnet, bypass, spkt.
 BUILT = frozenset()
-EVERYTHING = frozenset(("ring", "fanout", "vnet", "bypass", "spkt", "empty"))
-# Shorter frames may have no payload after their header and a tag.
-SHORTEST = 19
+EVERYTHING = frozenset(("ring", "fanout", "vnet", "bypass", "spkt"))
 # The options of each.
 FEATURES = {
     "ring": (

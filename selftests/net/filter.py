@@ -53,6 +53,19 @@ def test_reject():
     equal(len(drain(beside)), 4, "the socket without a filter")
 
 
+def test_nothing_but_a_header():
+    """A SOCK_DGRAM socket gets a frame without payload if a filter wants it, and only then."""
+    _, sock, injector = setting(SOCK_DGRAM)
+    frame = packet.ethernet(MAC_A, MAC_B, PROBE, b"")
+    injector.send(frame)
+    equal(drain(sock), [], "without a filter")
+    for verdict, count in ((0, 0), (1, 1), (0xFFFFFFFF, 1)):
+        bpf.attach(sock, [bpf.ret(verdict)])
+        injector.send(frame)
+        equal([got.data for got in drain(sock)], [b""] * count, f"verdict {verdict}")
+    equal(packet.statistics(sock), (2, 0), "statistics")
+
+
 def test_what_it_sees():
     """RAW filters see the link header at 0, DGRAM filters the network header; both see the rest."""
     pair = Pair()
