@@ -37,8 +37,8 @@ bool rnet_helper_packet_view(struct sk_buff *skb, bool link)
 }
 
 /*
- * Whether the socket wants the packet, and if so how many bytes of it: what its filter says, or all that
- * can be read. A filter may want a packet that has no bytes.
+ * Whether the socket wants the packet, and if so how many bytes of it: what its filter says, or
+ * all that can be read. A filter may want a packet that has no bytes.
  */
 bool rnet_helper_packet_filter(struct sk_buff *skb, const struct sock *sk, unsigned int *wanted)
 {
