@@ -98,7 +98,7 @@ INFALLIBLE = {
         r"get_random_bytes", r"__get_random_u32_below", r"__skb_get_hash_(symmetric_)?net",
         r"_RNvX\w+9Monotonic\w+9ktime_get", r"from_kuid_munged"),
     "prints": (
-        r"_printk", r"_dev_printk", r"netdev_(err|warn|notice|info)", r"skb_dump",
+        r"_printk", r"_dev_printk", r"netdev_(err|warn|notice|info)", r"skb_dump", r"dump_page",
         r"bpf_warn_invalid_xdp_action", r"xdp_warn", r"__SCT__tp_func_xdp_exception",
         r"_RNv\w+_6kernel5print11call_printk",
         # An overflow is noted in the file, which then gets more room.
