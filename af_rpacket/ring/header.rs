@@ -22,7 +22,8 @@
 //! | 48 | | | address |
 //!
 //! With V1 and V2 the status word hands the slot over, so it is not in the arrays: it is written
-//! last. With V3 the block is handed over, and `tp_status` is a field like the others.
+//! last. With V3 the block is handed over, and `tp_status` is a field like the others. Bits that decide whose a slot
+//! or block is are in [`status`].
 //!
 //! The file has no kernel types beyond the prelude, so that `selftests/host` runs it as well.
 
@@ -38,7 +39,8 @@ use super::{
         family::AF_PACKET, //
     },
     geometry::DESCRIPTOR_SIZE,
-    version::Version, //
+    version::Version,
+    words::status, //
 };
 
 pub(crate) use super::super::auxdata::{
@@ -50,27 +52,12 @@ pub(crate) use super::super::auxdata::{
     TP_STATUS_VLAN_VALID, //
 };
 
-/// Receiving: the slot or block is the kernel's.
-pub(crate) const TP_STATUS_KERNEL: u32 = 0;
 /// The slot was too short, and the whole frame is in the queue as well. V1 and V2.
 pub(crate) const TP_STATUS_COPY: u32 = 1 << 1;
-/// Frames were lost since the statistics were read. V1 and V2: of a frame, V3: of a block.
-pub(crate) const TP_STATUS_LOSING: u32 = 1 << 2;
-/// The block is handed over because its time was up, not because it is full. V3.
-pub(crate) const TP_STATUS_BLK_TMO: u32 = 1 << 5;
 /// The time is the software's.
 pub(crate) const TP_STATUS_TS_SOFTWARE: u32 = 1 << 29;
 /// The time is that of the device's clock.
 pub(crate) const TP_STATUS_TS_RAW_HARDWARE: u32 = 1 << 31;
-
-/// Sending: the slot is the program's.
-pub(crate) const TP_STATUS_AVAILABLE: u32 = 0;
-/// The program wants the frame in the slot to be sent.
-pub(crate) const TP_STATUS_SEND_REQUEST: u32 = 1 << 0;
-/// The frame is being sent.
-pub(crate) const TP_STATUS_SENDING: u32 = 1 << 1;
-/// There is something wrong with what is in the slot.
-pub(crate) const TP_STATUS_WRONG_FORMAT: u32 = 1 << 2;
 
 /// A time since 1970. The seconds have 32 bits without a sign, and wrap in 2106.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,7 +198,7 @@ impl Frame<'_> {
             Version::V1 => 0,
             Version::V2 | Version::V3 => self.vlan_bits(),
         };
-        let losing = if losing { TP_STATUS_LOSING } else { 0 };
+        let losing = if losing { status::LOSING } else { 0 };
         let copied = if copied { TP_STATUS_COPY } else { 0 };
 
         self.bits() | vlan | losing | copied
@@ -345,8 +332,8 @@ impl Descriptor {
     /// The status of a block that is handed over, because its time was up (`timed_out`) or because
     /// it is full. `losing` tells whether frames were lost since the statistics were read.
     pub(crate) fn status(timed_out: bool, losing: bool) -> u32 {
-        let timed_out = if timed_out { TP_STATUS_BLK_TMO } else { 0 };
-        let losing = if losing { TP_STATUS_LOSING } else { 0 };
+        let timed_out = if timed_out { status::BLK_TMO } else { 0 };
+        let losing = if losing { status::LOSING } else { 0 };
 
         TP_STATUS_USER | timed_out | losing
     }

@@ -12,6 +12,7 @@ use crate::packet::auxdata::{
 };
 use crate::packet::ring::header::*;
 use crate::packet::ring::version::Version;
+use crate::packet::ring::words::status;
 use proptest::prelude::*;
 
 type Fields = &'static [(&'static str, usize, usize)];
@@ -274,18 +275,15 @@ fn v2_slot_has_these_bytes() {
 
 #[test]
 fn status_bits_are_those_of_the_header_file() {
-    assert_eq!((TP_STATUS_KERNEL, TP_STATUS_AVAILABLE), (0, 0));
-    assert_eq!(
-        (TP_STATUS_USER, TP_STATUS_COPY, TP_STATUS_LOSING),
-        (1, 2, 4)
-    );
+    assert_eq!((status::KERNEL, status::AVAILABLE), (0, 0));
+    assert_eq!((TP_STATUS_USER, TP_STATUS_COPY, status::LOSING), (1, 2, 4));
     assert_eq!((TP_STATUS_CSUMNOTREADY, TP_STATUS_CSUM_VALID), (8, 128));
     assert_eq!((TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID), (16, 64));
-    assert_eq!((TP_STATUS_BLK_TMO, TP_STATUS_GSO_TCP), (32, 256));
+    assert_eq!((status::BLK_TMO, TP_STATUS_GSO_TCP), (32, 256));
     assert_eq!(TP_STATUS_TS_SOFTWARE, 0x2000_0000);
     assert_eq!(TP_STATUS_TS_RAW_HARDWARE, 0x8000_0000);
-    assert_eq!(TP_STATUS_SEND_REQUEST, 1);
-    assert_eq!((TP_STATUS_SENDING, TP_STATUS_WRONG_FORMAT), (2, 4));
+    assert_eq!(status::SEND_REQUEST, 1);
+    assert_eq!((status::SENDING, status::WRONG_FORMAT), (2, 4));
 }
 
 #[test]
